@@ -1,0 +1,411 @@
+"""Stripe behind the port: each verb is build -> send -> read.
+
+Two shapes: a Checkout Session on Stripe's own page (hosted, the default), and a PaymentIntent with a client token for a
+form in our page (embedded). A session's intent is born when the customer confirms, so a payment may be known by `cs_`,
+`pi_` and `ch_` names, and every verb takes any of them.
+"""
+
+from __future__ import annotations
+
+import re
+import string
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any, ClassVar, Final
+from urllib.parse import parse_qsl, urlsplit
+
+from clients.stripe import config, facts, translate, webhook
+from clients.stripe.client import Body, StripeApi
+from clients.stripe.money import CURRENCIES_TAKEN, MINIMUMS
+from core.clock import Clock
+from core.gateways.errors import (
+    GatewayError,
+    GatewayMisconfigured,
+    OutcomeUnknown,
+    RequestRejected,
+)
+from core.gateways.port import Cache, CanCapture, CanReadReturn, CanRefund, CanVoid, Gateway
+from core.gateways.types import (
+    Attention,
+    CaptureRequest,
+    CredentialCheck,
+    CredentialField,
+    Description,
+    Mode,
+    NotFound,
+    PaymentNames,
+    PaymentRequest,
+    PollStep,
+    Presentation,
+    Redirect,
+    ReferenceRule,
+    RefundNames,
+    RefundRequest,
+    Report,
+    ReturnReading,
+    Subject,
+    VoidRequest,
+    WebhookDelivery,
+    WebhookReading,
+)
+from core.http import Http
+
+SHORTEST_SESSION: Final = timedelta(minutes=31)  # Stripe's bound is 30; the rest is for clocks that differ
+LONGEST_SESSION: Final = timedelta(hours=24)  # also the default
+SEARCH_BEFORE: Final = timedelta(minutes=5)
+SEARCH_AFTER: Final = timedelta(hours=24)  # a repeat with the same idempotency key may come as late as this
+
+INTENT: Final = re.compile(r"pi_[A-Za-z0-9_]{1,200}", re.ASCII)
+SESSION: Final = re.compile(r"cs_[A-Za-z0-9_]{1,200}", re.ASCII)
+CHARGE: Final = re.compile(r"(ch|py)_[A-Za-z0-9_]{1,200}", re.ASCII)
+
+MAYBE_DONE: Final = frozenset({"charge_already_refunded", "idempotency_error"})
+
+
+class StripeGateway(Gateway, CanCapture, CanVoid, CanRefund, CanReadReturn):
+    slug: ClassVar[str] = "stripe"
+    # The dashboard decides the methods, wallets included. A fake that does not know the parameter is driven without it.
+    intent_extras: ClassVar[Mapping[str, Any]] = {"automatic_payment_methods": {"enabled": True}}
+    about: ClassVar[Description] = Description(
+        label="Stripe",
+        website="https://stripe.com",
+        regions=("North America", "Europe", "Asia-Pacific", "Latin America"),
+        methods=("card", "apple_pay", "google_pay", "link", "bank_debit", "bank_transfer", "wallet"),
+        currencies=CURRENCIES_TAKEN,
+        minimums=MINIMUMS,
+        # Unconfirmed: 200 characters of client_reference_id.
+        reference=ReferenceRule(max_length=200, alphabet=string.ascii_letters + string.digits + "-_"),
+        credentials=(
+            CredentialField(
+                name="secret_key",
+                label="Secret key or restricted key",
+                help="Stripe dashboard, Developers, API keys. A restricted key is the better choice; the README lists "
+                "the rights it needs.",
+                is_secret=True,
+                example="rk_test_...",
+                patterns=config.SECRET_KEY,
+                pattern_help="sk_test_ or rk_test_ for a test account, sk_live_ or rk_live_ for a live one",
+            ),
+            CredentialField(
+                name="publishable_key",
+                label="Publishable key",
+                help="Needed only for the card form embedded in a page; it is seen by browsers.",
+                is_required=False,
+                example="pk_test_...",
+                patterns=config.PUBLISHABLE_KEY,
+                pattern_help="pk_test_ for a test account, pk_live_ for a live one",
+            ),
+            CredentialField(
+                name="webhook_secret",
+                label="Webhook signing secret",
+                help="Shown by Stripe when the webhook address is added. Without it every webhook is refused.",
+                is_secret=True,
+                example="whsec_...",
+                pattern_help="usually begins with whsec_",
+                min_length=config.MIN_SECRET_LENGTH,
+                rotates=True,
+            ),
+            CredentialField(
+                name="account_id",
+                label="Connected account",
+                help="Only for Stripe Connect: the account that requests act on and that webhooks must come from.",
+                is_required=False,
+                example="acct_...",
+                patterns=dict.fromkeys(Mode, config.ACCOUNT_ID),
+                pattern_help="acct_ followed by letters and digits",
+            ),
+        ),
+        origins=dict.fromkeys(Mode, (config.API, config.CHECKOUT, config.SCRIPT_ORIGIN)),
+        webhook_events=tuple(webhook.READERS),
+        webhook_setup="Stripe dashboard, Developers, Webhooks: add the address with the events listed here (snapshot "
+        f"payloads, API version {config.STRIPE_API_VERSION}) and copy its signing secret.",
+        polling=(
+            PollStep(until_age_seconds=3600, every_seconds=300),
+            PollStep(until_age_seconds=86400, every_seconds=3600),
+            PollStep(until_age_seconds=None, every_seconds=21600),
+        ),
+        default_expiry_seconds=int(LONGEST_SESSION.total_seconds()),
+        idempotency_seconds=86400,
+        presentations=(Presentation.HOSTED, Presentation.EMBEDDED),
+        manual_capture=True,
+        test_recipe="Card 4242 4242 4242 4242 succeeds, 4000 0000 0000 0002 is declined, 4000 0027 6000 3184 asks for "
+        "3D Secure; any future expiry, any CVC.",
+        documentation_url="https://docs.stripe.com/testing",
+    )
+
+    def __init__(self, credentials: Mapping[str, Any], *, mode: Mode, http: Http, cache: Cache, clock: Clock) -> None:
+        self._config = config.StripeConfig.of(credentials, mode=mode)
+        self._api = StripeApi(self._config, http)
+        self._http = http
+        self._cache = cache
+        self._clock = clock
+
+    # --- payments ----------------------------------------------------------------------------------------------
+
+    def initiate(self, request: PaymentRequest) -> Report:
+        if request.presentation is Presentation.EMBEDDED:
+            return self._initiate_intent(request)
+        params = translate.build_session(request, expires_at=self._session_expiry(request))
+        body = self._api.create_session(params, key=request.idempotency_key)
+        if "error" in body:
+            return self._checked(translate.read_answer(body, names=PaymentNames(reference=request.reference)))
+        report = translate.read_session(body)
+        if report is None or (body.get("status") == "open" and report.next_action is None):
+            raise OutcomeUnknown("Stripe's answer names no payment page")
+        return self._checked(report)
+
+    def _initiate_intent(self, request: PaymentRequest) -> Report:
+        public_key = self._config.page_key()
+        params = translate.build_intent(request, extras=dict(self.intent_extras))
+        body = self._api.create_intent(params, key=request.idempotency_key)
+        report = translate.read_answer(body, names=PaymentNames(reference=request.reference))
+        token = translate.client_token(
+            body, public_key=public_key, account_id=self._config.account_id, return_url=request.return_url
+        )
+        if token is None and report.decline is None and body.get("status") == "requires_payment_method":
+            raise OutcomeUnknown("Stripe's answer holds no client secret")
+        return self._checked(replace(report, next_action=token))
+
+    def fetch_payment(self, names: PaymentNames) -> Report | NotFound:
+        try:
+            report = self._fetch_by_id(names)
+        except RequestRejected as error:
+            if error.http_status == 404:
+                return NotFound()
+            raise
+        if report is None:
+            report = self._find_by_reference(names)
+        return NotFound() if report is None else self._checked(report)
+
+    def capture(self, request: CaptureRequest) -> Report:
+        params = translate.build_capture(request)
+        intent = self._intent_of(request.names)
+        if intent is None:
+            raise RequestRejected("nothing is held for this payment yet")
+        body = self._api.capture(intent, params, key=request.idempotency_key)
+        return self._checked(translate.read_answer(body, names=request.names))
+
+    def void(self, request: VoidRequest) -> Report:
+        """A session is expired while it is open; a hold is released by canceling its intent."""
+        names, intent = request.names, _first(request.names, INTENT)
+        if session_id := _first(names, SESSION):
+            session = self._api.get_session(session_id, expand=["payment_intent"])
+            if session.get("status") == "open":
+                body = self._api.expire_session(session_id, key=request.idempotency_key)
+                return self._checked(_payment(translate.read_session(body)))
+            intent = facts.id_of(session.get("payment_intent"))
+            if intent is None:
+                return self._checked(_payment(translate.read_session(session)))
+        if intent is None:
+            raise RequestRejected("Stripe gave no name by which this payment could be voided")
+        body = self._api.cancel(intent, key=request.idempotency_key)
+        return self._checked(translate.read_answer(body, names=names))
+
+    # --- webhooks and returns ----------------------------------------------------------------------------------
+
+    def read_webhook(self, delivery: WebhookDelivery) -> WebhookReading:
+        webhook.verify(delivery, secrets=self._config.webhook_secrets, now=self._clock())
+        reading = webhook.read(delivery.body, account_id=self._config.account_id)
+        return replace(reading, reports=tuple(self._checked(report) for report in reading.reports))
+
+    def read_return(self, delivery: WebhookDelivery) -> ReturnReading:
+        """Unsigned, so only a hint about what to fetch. The client secret that Stripe appends is not looked at."""
+        fields = dict(parse_qsl(urlsplit(delivery.url).query))
+        for name, pattern in (("session_id", SESSION), ("payment_intent", INTENT)):
+            if pattern.fullmatch(fields.get(name, "")):
+                hint = Report(
+                    about=Subject.PAYMENT,
+                    status=None,
+                    reference=None,
+                    gateway_reference=fields[name],
+                    is_hint=True,
+                    raw={name: fields[name]},
+                )
+                return ReturnReading(reports=(hint,))
+        return ReturnReading(reports=())
+
+    # --- refunds -----------------------------------------------------------------------------------------------
+
+    def refund(self, request: RefundRequest) -> Report:
+        intent, charge = self._intent_of(request.names), _first(request.names, CHARGE)
+        if intent is None and charge is None:
+            raise RequestRejected("Stripe gave no name by which this payment could be refunded")
+        params = translate.build_refund(request, intent=intent, charge=charge)
+        try:
+            body = self._api.create_refund(params, key=request.idempotency_key)
+        except RequestRejected as error:
+            body = self._refund_made_before(request, error, intent=intent, charge=charge)
+        return self._checked(_refund(translate.read_refund(body), request.names))
+
+    def fetch_refund(self, names: RefundNames) -> Report | NotFound:
+        try:
+            body = self._find_refund(names)
+        except RequestRejected as error:
+            if error.http_status == 404:
+                return NotFound(reason="Stripe does not know this refund")
+            raise
+        report = None if body is None else translate.read_refund(body)
+        if report is None:
+            return NotFound(reason="Stripe lists no such refund of this payment")
+        return self._checked(_refund(report, names.payment))
+
+    # --- account -----------------------------------------------------------------------------------------------
+
+    def check_credentials(self) -> CredentialCheck:
+        try:
+            balance = self._api.get_balance()
+        except (GatewayMisconfigured, RequestRejected) as error:
+            return _failed_check(error)
+        mode = facts.mode_of(balance) or self._config.mode
+        if mode is not self._config.mode:
+            return CredentialCheck(ok=False, message=f"This key is for {mode} payments.", mode=mode)
+        return CredentialCheck(ok=True, message=f"Stripe accepts the {mode} key.", mode=mode)
+
+    # --- finding things ----------------------------------------------------------------------------------------
+
+    def _fetch_by_id(self, names: PaymentNames) -> Report | None:
+        """One call by the most telling name: a session says most, with its intent and charge expanded."""
+        if session_id := _first(names, SESSION):
+            body = self._api.get_session(session_id, expand=["payment_intent.latest_charge.balance_transaction"])
+            return _payment(translate.read_session(body))
+        if intent_id := _first(names, INTENT):
+            body = self._api.get_intent(intent_id, expand=["latest_charge.balance_transaction"])
+            return self._with_token(translate.read_intent(body), body)
+        if charge_id := _first(names, CHARGE):
+            return translate.read_charge(self._api.get_charge(charge_id, expand=["balance_transaction"]))
+        return None
+
+    def _find_by_reference(self, names: PaymentNames) -> Report | None:
+        """The answer of a create was lost: sessions by time, then intents by search and by time.
+
+        Search lags by a minute and is not offered everywhere; lists are exact. None only when the lists were complete.
+        """
+        reference = names.reference
+        if not reference:
+            return None
+        window = _window(names)
+        for session in self._api.list_sessions({**window, "expand": ["data.payment_intent"]}):
+            found = translate.read_session(session)
+            if found is not None and found.reference == reference:
+                return found
+        for intent in (*self._search(reference), *self._api.list_intents({**window, "expand": ["data.latest_charge"]})):
+            if facts.reference_of(intent) == reference:
+                return self._with_token(translate.read_intent(intent), intent)
+        return None
+
+    def _search(self, reference: str) -> list[Body]:
+        quoted = reference.replace("\\", "\\\\").replace("'", "\\'")
+        try:
+            return self._api.search_intents(f"metadata['payment_id']:'{quoted}'", expand=["data.latest_charge"])
+        except RequestRejected:  # Unconfirmed: accounts of some countries have no search
+            return []
+
+    def _intent_of(self, names: PaymentNames) -> str | None:
+        """The intent of a payment, asking its session where only that is known."""
+        intent, session_id = _first(names, INTENT), _first(names, SESSION)
+        if intent is None and session_id is not None and _first(names, CHARGE) is None:
+            intent = facts.id_of(self._api.get_session(session_id, expand=["payment_intent"]).get("payment_intent"))
+        return intent
+
+    def _find_refund(self, names: RefundNames) -> Body | None:
+        if names.gateway_reference:
+            return self._api.get_refund(names.gateway_reference)
+        intent, charge = self._intent_of(names.payment), _first(names.payment, CHARGE)
+        if intent is None and charge is None:
+            return None
+        return self._listed_refund(names.reference, intent=intent, charge=charge)
+
+    def _listed_refund(self, reference: str, *, intent: str | None, charge: str | None) -> Body | None:
+        of = {"payment_intent": intent} if intent else {"charge": charge}
+        for body in self._api.list_refunds(of):
+            if facts.metadata_of(body, "refund_id") == reference:
+                return body
+        return None
+
+    def _refund_made_before(
+        self, request: RefundRequest, error: RequestRejected, *, intent: str | None, charge: str | None
+    ) -> Body:
+        """A refusal that may be news of our own earlier try: look before telling anybody (§12)."""
+        if error.gateway_code not in MAYBE_DONE and "already been refunded" not in error.reason:
+            raise error
+        try:
+            found = self._listed_refund(request.reference, intent=intent, charge=charge)
+        except GatewayError:
+            raise OutcomeUnknown("Stripe refuses the refund, and its list of refunds cannot be had") from None
+        if found is None:
+            raise error
+        return found
+
+    # --- small things ------------------------------------------------------------------------------------------
+
+    def _session_expiry(self, request: PaymentRequest) -> int | None:
+        """Within Stripe's bounds; its default (24 h) stays unsaid. Remembered, so that a repeat says the same."""
+        if request.expires_at is None or request.expires_at - self._clock() >= LONGEST_SESSION:
+            return None
+        name = f"expires:{request.idempotency_key}"
+        known = self._cache.get(name)
+        if known is not None and known.isdecimal():
+            return int(known)
+        expires_at = int(max(request.expires_at, self._clock() + SHORTEST_SESSION).timestamp())
+        self._cache.set(name, str(expires_at), seconds=int(LONGEST_SESSION.total_seconds()))
+        return expires_at
+
+    def _with_token(self, report: Report, body: Body) -> Report:
+        """A payment in our own page is finished there: hand its token out again."""
+        if facts.is_of_session(body) or self._config.publishable_key is None:
+            return report
+        token = translate.client_token(
+            body, public_key=self._config.publishable_key, account_id=self._config.account_id, return_url=None
+        )
+        return replace(report, next_action=token)
+
+    def _checked(self, report: Report) -> Report:
+        """Mark the other mode, and address the browser's next step where this installation wants it."""
+        if report.mode is not None and report.mode is not self._config.mode:
+            report = replace(report, attention=facts.graver(report.attention, Attention.MISMATCH))
+        action = report.next_action
+        if isinstance(action, Redirect):
+            return replace(report, next_action=Redirect(url=self._http.browser_url(action.url)))
+        return report
+
+
+def _first(names: PaymentNames, pattern: re.Pattern[str]) -> str | None:
+    for name in (names.gateway_reference, *names.other_references):
+        if name is not None and pattern.fullmatch(name):
+            return name
+    return None
+
+
+def _window(names: PaymentNames) -> dict[str, Any]:
+    if names.created_at is None:
+        return {}
+    first, last = names.created_at - SEARCH_BEFORE, names.created_at + SEARCH_AFTER
+    return {"created": {"gte": int(first.timestamp()), "lte": int(last.timestamp())}}
+
+
+def _payment(report: Report | None) -> Report:
+    if report is None:
+        raise RequestRejected("this Checkout Session is no payment")
+    return report
+
+
+def _refund(report: Report | None, payment: PaymentNames) -> Report:
+    """A refund record, with the names by which we know its payment."""
+    if report is None:
+        raise RequestRejected("nothing was captured: Stripe released the hold instead of refunding")
+    found = report.payment or payment
+    return replace(report, payment=replace(found, reference=found.reference or payment.reference))
+
+
+def _failed_check(error: GatewayError) -> CredentialCheck:
+    if error.http_status == 403:
+        message = (
+            "Stripe knows this key, but it has no right to read the balance. The README lists the rights it needs."
+        )
+        return CredentialCheck(ok=True, message=message, details={"rights": "limited"})
+    if error.http_status == 404:
+        return CredentialCheck(ok=True, message="Stripe accepts the key.")
+    if error.http_status is None:
+        return CredentialCheck(ok=False, message=error.reason)
+    return CredentialCheck(ok=False, message="Stripe does not accept this key.")

@@ -1,0 +1,107 @@
+"""The gateway port: four verbs that every gateway has, and abilities that it inherits when it has them.
+
+`class StripeGateway(Gateway, CanCapture, CanRefund)` is the declaration, `isinstance(gateway, CanRefund)` the question.
+There is no second list of abilities.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar, Protocol
+
+from core.clock import Clock
+from core.gateways.types import (
+    CaptureRequest,
+    CredentialCheck,
+    Description,
+    Mode,
+    NotFound,
+    PaymentNames,
+    PaymentRequest,
+    RefundNames,
+    RefundRequest,
+    Report,
+    ReturnReading,
+    VoidRequest,
+    WebhookDelivery,
+    WebhookReading,
+)
+from core.http import Http
+
+
+class Cache(Protocol):
+    """Short-lived shared state of one gateway key (access tokens). Advisory: every value may be gone at any time."""
+
+    def get(self, name: str) -> str | None: ...
+    def set(self, name: str, value: str, *, seconds: int) -> None: ...
+    def delete(self, name: str) -> None: ...
+
+
+class Gateway(ABC):
+    """One merchant's account at one gateway. Keeps no payment state between calls; never touches the database.
+
+    `credentials` holds the declared fields by name, plus `previous_<name>s` lists for those that rotate. Values of the
+    wrong shape raise GatewayMisconfigured here; a missing one only when it is needed, so that an account with an API
+    key but no webhook secret can still be polled.
+    """
+
+    slug: ClassVar[str]
+    about: ClassVar[Description]
+
+    @abstractmethod
+    def __init__(self, credentials: Mapping[str, Any], *, mode: Mode, http: Http, cache: Cache, clock: Clock) -> None:
+        raise NotImplementedError
+
+    @abstractmethod
+    def initiate(self, request: PaymentRequest) -> Report:
+        """Create the order or payment. A decline is a report; the five GatewayErrors are the only exceptions."""
+
+    @abstractmethod
+    def fetch_payment(self, names: PaymentNames) -> Report | NotFound:
+        """Ask what is true now, by any name we know, also when only our own reference is known."""
+
+    @abstractmethod
+    def read_webhook(self, delivery: WebhookDelivery) -> WebhookReading:
+        """Verify the exact bytes, then read them. Pure: no HTTP.
+
+        Raises WebhookRejected when the proof is missing or wrong, GatewayMisconfigured when there is no usable secret,
+        and nothing else, whatever the bytes are.
+        """
+
+    @abstractmethod
+    def check_credentials(self) -> CredentialCheck:
+        """The cheapest call that proves the credentials, and moves nothing. Raises GatewayUnavailable only."""
+
+
+class CanCapture(ABC):
+    @abstractmethod
+    def capture(self, request: CaptureRequest) -> Report:
+        """Take money that is held. Returns a payment report with the cumulative captured amount."""
+
+
+class CanVoid(ABC):
+    @abstractmethod
+    def void(self, request: VoidRequest) -> Report:
+        """Release a hold, or end an unpaid order. Returns a payment report."""
+
+
+class CanRefund(ABC):
+    @abstractmethod
+    def refund(self, request: RefundRequest) -> Report:
+        """Give back what was taken. Returns a refund report whose `payment` names the payment."""
+
+    @abstractmethod
+    def fetch_refund(self, names: RefundNames) -> Report | NotFound: ...
+
+
+class CanReadReturn(ABC):
+    @abstractmethod
+    def read_return(self, delivery: WebhookDelivery) -> ReturnReading:
+        """Read a browser return; where it is signed, check it (WebhookRejected). Its word is never believed."""
+
+
+class CanListCurrencies(ABC):
+    @abstractmethod
+    def list_pay_currencies(self) -> tuple[str, ...]:
+        """Codes (upper case) of the coins in which this account can be paid now."""

@@ -1,0 +1,129 @@
+"""Between the tables and the typed state: one list of columns, read and written in whole sets."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Final
+
+from core.encryption import Place, open_, seal
+from core.gateways import encoding
+from core.gateways.types import (
+    Attention,
+    ClientToken,
+    Decline,
+    FraudStatus,
+    Method,
+    Mode,
+    NextAction,
+    PaymentStatus,
+    RefundStatus,
+)
+from payments.work import PaymentState, RefundState
+
+# Columns that never change after the insert, then those that the frame writes, with their SQL types.
+FIXED: Final = (
+    "id", "public_id", "lab_id", "mode", "gateway", "gateway_key_id", "purpose", "merchant_reference", "currency",
+    "amount", "customer_id", "capture_mode", "link_id", "page_token_sealed", "description", "return_url",
+    "metadata", "created_at",
+)  # fmt: skip
+WRITTEN: Final[Mapping[str, str]] = {
+    "try_number": "smallint", "status": "text", "authorized": "numeric", "capture_asked": "numeric",
+    "received": "numeric", "captured": "numeric", "refund_reserved": "numeric", "refunded": "numeric",
+    "refunded_seen": "numeric", "fee": "numeric", "gateway_reference": "text", "is_acknowledged": "boolean",
+    "next_action": "jsonb", "method": "jsonb", "coin": "jsonb", "decline": "jsonb", "fraud_status": "text",
+    "fraud_message": "text", "attention": "text[]", "is_duplicate": "boolean", "claim": "text",
+    "holds_link_use": "boolean", "transition_seq": "int", "unknown_since": "timestamptz", "check_count": "smallint",
+    "last_checked_at": "timestamptz", "next_check_at": "timestamptz", "expires_at": "timestamptz",
+    "completed_at": "timestamptz",
+}  # fmt: skip
+COLUMNS: Final = (*FIXED, *WRITTEN)
+SELECT: Final = ", ".join(f"p.{name}" for name in COLUMNS)
+_MONEY: Final = frozenset(name for name, kind in WRITTEN.items() if kind == "numeric") | {"amount"}
+_JSON: Final = frozenset(name for name, kind in WRITTEN.items() if kind == "jsonb") | {"metadata"}
+
+_METHOD: Final = tuple(Method.__dataclass_fields__)
+
+REFUND_COLUMNS: Final = (
+    "id", "public_id", "status", "amount", "merchant_reference", "reason", "sent_reference", "gateway_reference",
+    "pending_reason", "failure", "is_external", "completed_at", "unknown_since", "check_count", "next_check_at", "created_at",
+)  # fmt: skip
+
+
+def _token_place(public_id: str, mode: str) -> Place:
+    return Place(gateway_key=public_id, mode=mode, field="client_token")
+
+
+def read_payment(row: Sequence[Any], *, account: str = "") -> PaymentState:
+    """A row of `SELECT` as a state. `account` is the gateway key's, which the payment's row does not hold."""
+    values: dict[str, Any] = dict(zip(COLUMNS, row, strict=True))
+    for name in _MONEY:
+        values[name] = None if values[name] is None else int(values[name])
+    for name in _JSON:
+        if isinstance(values[name], str):
+            values[name] = json.loads(values[name])
+    values["mode"] = Mode(values["mode"])
+    values["status"] = PaymentStatus(values["status"])
+    values["fraud_status"] = FraudStatus(values["fraud_status"])
+    values["attention"] = {Attention(word) for word in values["attention"]}
+    values["next_action"] = _read_action(values)
+    values["method"] = None if values["method"] is None else Method(**values["method"])
+    values["coin"] = None if values["coin"] is None else encoding.coin_from_json(values["coin"])
+    values["decline"] = _read_decline(values["decline"])
+    return PaymentState(account=account, **values)
+
+
+def _read_action(values: Mapping[str, Any]) -> NextAction | None:
+    if values["next_action"] is None:
+        return None
+    action = encoding.next_action_from_json(values["next_action"])
+    if isinstance(action, ClientToken):
+        place = _token_place(values["public_id"], values["mode"])
+        return replace(action, token=open_(values["lab_id"], place, action.token))
+    return action
+
+
+def payment_row(state: PaymentState) -> dict[str, Any]:
+    """What the frame writes of a state, as plain JSON values for `jsonb_to_recordset`."""
+    row: dict[str, Any] = {"id": state.id}
+    for name in WRITTEN:
+        row[name] = _plain(getattr(state, name))
+    row["attention"] = sorted(state.attention)
+    row["next_action"] = _action_row(state)
+    row["method"] = None if state.method is None else {name: getattr(state.method, name) for name in _METHOD}
+    row["coin"] = None if state.coin is None else encoding.coin_to_json(state.coin)
+    row["decline"] = None if state.decline is None else encoding.decline_to_json(state.decline)
+    return row
+
+
+def _read_decline(value: Mapping[str, Any] | None) -> Decline | None:
+    return None if value is None else Decline(**value)
+
+
+def _action_row(state: PaymentState) -> dict[str, Any] | None:
+    action = state.next_action
+    if action is None:
+        return None
+    if isinstance(action, ClientToken):  # it belongs to one buyer's browser: at rest it is sealed
+        sealed = seal(state.lab_id, _token_place(state.public_id, state.mode), action.token)
+        action = replace(action, token=sealed)
+    return encoding.next_action_to_json(action)
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def read_refund(row: Sequence[Any] | Mapping[str, Any]) -> RefundState:
+    """A row of REFUND_COLUMNS (sequence, or JSON object with the same names)."""
+    values = dict(row) if isinstance(row, Mapping) else dict(zip(REFUND_COLUMNS, row, strict=True))
+    values["status"] = RefundStatus(values["status"])
+    values["amount"] = int(values["amount"])
+    failure = values["failure"]
+    values["failure"] = _read_decline(json.loads(failure) if isinstance(failure, str) else failure)
+    for name in ("completed_at", "unknown_since", "next_check_at", "created_at"):
+        if isinstance(values[name], str):
+            values[name] = datetime.fromisoformat(values[name])
+    return RefundState(**values)

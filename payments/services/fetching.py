@@ -1,0 +1,206 @@
+"""Asking a gateway what is true now: on demand, by the sweep, because of a hint, to resolve an unknown outcome."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from typing import Any, Final
+
+from django.db import connection
+
+from core import clock, crash, ids, strict_json, transactions
+from core.gateways.port import CanRefund
+from core.gateways.redaction import redact
+from core.gateways.types import Attention, NotFound, Operation, RefundNames, Report
+from core.money import Money
+from payments import fold, loading, schedule
+from payments.frame import Fact, apply_reports
+from payments.loading import Loaded
+from payments.services.exchanges import Asked, Exchange, ask
+from payments.services.keys import open_key
+from payments.states import FINAL, OPEN, CauseKind, Verdict
+from payments.work import Cause, PaymentState, RefundState, Work
+from payments.writing import Part
+
+NOT_WITHIN_SECONDS: Final = 10.0
+_CAPTURE_LOOKS: Final = 3
+_WORTH_KEEPING: Final = frozenset({Verdict.APPLIED, Verdict.CONTRADICTION, Verdict.MISMATCH, Verdict.CLAIM})
+
+
+def refresh(payment_id: int, *, not_within_seconds: float = NOT_WITHIN_SECONDS) -> PaymentState | None:
+    """Fetch and apply. Returns the state afterwards, or None where it was fetched a moment ago. Raises nothing of a
+    gateway's: a fetch that fails changes nothing but the time of the next one."""
+    loaded = loading.claim_for_fetch(payment_id, not_within_seconds=not_within_seconds)
+    if loaded is None:
+        return None
+    crash.point("fetch_before_call")
+    asked = ask(lambda: open_key(loaded.key).fetch_payment(loaded.state.names()))
+    crash.point("fetch_after_call")
+    return transactions.run(lambda: _apply(loaded, asked))
+
+
+def _apply(loaded: Loaded, asked: Asked) -> PaymentState:
+    exchange_id = ids.uuid7()
+    cause = Cause(
+        kind=CauseKind.FETCH, id=str(exchange_id), seen_seq=loaded.state.transition_seq, seen_claim=loaded.state.claim
+    )
+    answer = asked.answer
+    report = answer if isinstance(answer, Report) else None
+    fact = Fact(
+        key=loaded.key.facts, report=report, cause=cause, payment_id=loaded.state.id,
+        prepare=lambda work: _before(work, loaded.state),
+        after=lambda work, verdict: _after(work, verdict, asked, exchange_id),
+    )  # fmt: skip
+
+    def beside() -> Iterator[Part]:
+        assert fact.work is not None
+        if fact.verdict in _WORTH_KEEPING and (fact.work.transitions or fact.work.moved or fact.work.events):
+            yield _kept(loaded, exchange_id, report, asked)
+        if report is not None:
+            yield from _resolved(loaded.state, fact.work.state)
+        elif isinstance(answer, NotFound):
+            yield _not_found(loaded.state.id)
+
+    apply_reports([fact], wait=True, beside=beside())
+    assert fact.work is not None
+    return fact.work.state
+
+
+def _before(work: Work, seen: PaymentState) -> None:
+    """The check itself: count it, and let the plan be made anew."""
+    work.state.check_count = min(work.state.check_count + 1, 1000)
+    work.state.last_checked_at = clock.now()
+    work.state.next_check_at = None
+
+
+def _after(work: Work, verdict: Verdict, asked: Asked, exchange_id: uuid.UUID) -> None:
+    state, now = work.state, clock.now()
+    if isinstance(asked.answer, NotFound):
+        if state.is_acknowledged:
+            work.add_attention(Attention.GATEWAY_DISAGREES)
+        elif state.unknown_since is None and _is_unpaid_and_over(state, now):  # it never reached the gateway
+            fold.expire_by_timer(work, Cause(kind=CauseKind.TIMER, id=str(exchange_id)), now=now)
+    elif asked.answer is not None:
+        if state.unknown_since is not None and _is_resolved(state):
+            state.unknown_since = None
+        if verdict in {Verdict.APPLIED, Verdict.NO_CHANGE} and _is_unpaid_and_over(state, now):
+            fold.expire_by_timer(work, Cause(kind=CauseKind.TIMER, id=str(exchange_id)), now=now)
+    if state.unknown_since is not None and now - state.unknown_since >= schedule.UNKNOWN_GIVES_UP:
+        work.add_attention(Attention.UNKNOWN_OUTCOME)
+
+
+def _is_resolved(state: PaymentState) -> bool:
+    """An answered fetch tells what became of an initiate or void. Of a capture that still shows as a mere hold, only
+    the third one does (more than six minutes after): it may have been on its way."""
+    return state.capture_asked is None or state.status in FINAL or state.check_count >= _CAPTURE_LOOKS
+
+
+def _is_unpaid_and_over(state: PaymentState, now: Any) -> bool:
+    return (
+        state.status in OPEN
+        and state.received == 0
+        and state.expires_at is not None
+        and state.expires_at + schedule.AFTER_EXPIRY <= now
+    )
+
+
+def _kept(loaded: Loaded, exchange_id: uuid.UUID, report: Report | None, asked: Asked) -> Part:
+    """The fetch as a gateway transaction. Only one that changed something: a poll that says the same leaves its time."""
+    exchange = Exchange(
+        id=exchange_id, lab_id=loaded.state.lab_id, mode=loaded.state.mode, payment_id=loaded.state.id,
+        gateway_key_id=loaded.key.id, operation=Operation.FETCH_PAYMENT, operation_id=f"fetch:{exchange_id}",
+        idempotency_key=f"fetch:{exchange_id}",
+        request={"reference": loaded.state.sent_reference, "gateway_reference": loaded.state.gateway_reference},
+    )  # fmt: skip
+    return answered_part(exchange, report, asked)
+
+
+def answered_part(exchange: Exchange, report: Report | None, asked: Asked) -> Part:
+    """A read is recorded with its answer: it moved nothing, so it needs no row before the call."""
+    response = strict_json.dumps(redact(report.raw)) if report is not None else None
+    return Part(
+        "fetch_kept",
+        """INSERT INTO payments_paymentgatewaytransaction (id, lab_id, mode, payment_id, refund_id, gateway_key_id,
+             operation, operation_id, idempotency_key, request, request_hash, lease_token, outcome, response,
+             duration_ms, finished_at)
+           VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s::jsonb, %s, %s, 'answered', %s::jsonb, %s, clock_timestamp())""",
+        (*exchange.parameters(), response, asked.milliseconds),
+    )
+
+
+def _resolved(before: PaymentState, after: PaymentState) -> Iterator[Part]:
+    """An unknown exchange whose outcome the fetch told is answered."""
+    if before.unknown_since is not None and after.unknown_since is None:
+        yield Part(
+            "exchange_resolved",
+            """UPDATE payments_paymentgatewaytransaction SET outcome = 'answered', finished_at = clock_timestamp(),
+                 error = 'resolved by a fetch', lease_token = NULL, lease_until = NULL
+               WHERE payment_id = %s AND refund_id IS NULL AND outcome IN ('sent', 'unknown')""",
+            (before.id,),
+        )
+
+
+def _not_found(payment_id: int) -> Part:
+    return Part(
+        "not_found_counted",
+        """UPDATE payments_paymentgatewaytransaction SET not_found_count = not_found_count + 1,
+             not_found_at = coalesce(not_found_at, clock_timestamp())
+           WHERE payment_id = %s AND operation = 'initiate' AND outcome = 'unknown'""",
+        (payment_id,),
+    )
+
+
+# Refunds ------------------------------------------------------------------------------------------------------------
+
+
+_CLAIM_REFUND: Final = """
+    UPDATE payments_refund SET next_check_at = clock_timestamp() + interval '120 seconds', check_count = check_count + 1
+    WHERE id = %s RETURNING payment_id, sent_reference, gateway_reference, amount, currency, created_at"""
+
+
+def refresh_refund(refund_id: int) -> None:
+    """Fetch one refund and apply what the gateway says."""
+    with connection.cursor() as cursor:
+        cursor.execute(_CLAIM_REFUND, [refund_id])
+        row = cursor.fetchone()
+    loaded = None if row is None else loading.by_id(row[0])
+    if row is None or loaded is None:
+        return
+    gateway = ask(lambda: open_key(loaded.key)).answer
+    if not isinstance(gateway, CanRefund):
+        return
+    names = RefundNames(
+        reference=row[1], gateway_reference=row[2], payment=loaded.state.names(),
+        amount=Money(int(row[3]), row[4]), created_at=row[5],
+    )  # fmt: skip
+    asked = ask(lambda: gateway.fetch_refund(names))
+    transactions.run(lambda: _apply_refund(loaded, refund_id, asked))
+
+
+def _apply_refund(loaded: Loaded, refund_id: int, asked: Asked) -> None:
+    exchange_id = ids.uuid7()
+    report = asked.answer if isinstance(asked.answer, Report) else None
+    fact = Fact(
+        key=loaded.key.facts, report=report, payment_id=loaded.state.id,
+        cause=Cause(kind=CauseKind.FETCH, id=str(exchange_id)),
+        prepare=lambda _work: None,
+        after=lambda work, verdict: _after_refund(work, refund_id, asked),
+    )  # fmt: skip
+    apply_reports([fact], wait=True)
+
+
+def _after_refund(work: Work, refund_id: int, asked: Asked) -> None:
+    refund = next((one for one in work.refunds if one.id == refund_id), None)
+    if refund is None:
+        return
+    now = clock.now()
+    if isinstance(asked.answer, Report):
+        refund.unknown_since = None
+        refund.pending_reason = "" if refund.pending_reason == "outcome_unknown" else refund.pending_reason
+    refund.is_changed, refund.wants_fetch = True, False
+    _give_up(work, refund, now)
+
+
+def _give_up(work: Work, refund: RefundState, now: Any) -> None:
+    if refund.unknown_since is not None and now - refund.unknown_since >= schedule.UNKNOWN_GIVES_UP:
+        work.add_attention(Attention.UNKNOWN_OUTCOME)

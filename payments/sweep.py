@@ -1,0 +1,161 @@
+"""The sweep: everything that a crash, a lost message or a silent gateway left behind is found here, as rows.
+
+Each step takes what is due with SKIP LOCKED or a claim, so any number of sweeps may run at once.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+from django.db import close_old_connections, connection, connections, transaction
+
+from core import clock
+from core.gateways.types import Attention
+from payments import inbox
+from payments.services import fetching
+
+_log = logging.getLogger(__name__)
+
+_HOUR: Final = timedelta(hours=1)
+_WEEK: Final = timedelta(days=7)
+FETCHES_AT_ONCE: Final = 8  # they wait for gateways, not for the processor
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """How much each step took up."""
+
+    crashed: int
+    events: int
+    payments: int
+    refunds: int
+    given_up: int
+
+
+def sweep(*, rounds: int = 200, batch: int = inbox.BATCH) -> Swept:
+    """One pass over everything that is due. Safe to run at any time and from anywhere."""
+    crashed = find_crashed()
+    events = _drain(lambda: inbox.sweep_events(limit=batch), rounds, batch)
+    payments = ask_about(_DUE_PAYMENTS, lambda payment_id: fetching.refresh(payment_id, not_within_seconds=0))
+    refunds = ask_about(_DUE_REFUNDS, fetching.refresh_refund)
+    events += _drain(lambda: inbox.sweep_events(limit=batch), rounds, batch)  # fetches may have let some fit
+    return Swept(crashed, events, payments, refunds, give_up())
+
+
+def _drain(step: Callable[[], int], rounds: int, batch: int) -> int:
+    total = 0
+    for _ in range(rounds):
+        taken = step()
+        total += taken
+        if taken < batch:
+            break
+    return total
+
+
+# What a killed process left: committed, perhaps sent, never answered. Unknown, so it is asked about.
+_CRASHED: Final = """
+    WITH lost AS (
+      SELECT id, payment_id, refund_id, operation FROM payments_paymentgatewaytransaction
+      WHERE outcome = 'sent' AND error_class = '' AND lease_until < clock_timestamp()
+      ORDER BY payment_id FOR UPDATE SKIP LOCKED LIMIT 500
+    ), exchanges AS (
+      UPDATE payments_paymentgatewaytransaction x SET outcome = 'unknown', error = 'no answer was recorded',
+        lease_token = NULL, lease_until = NULL FROM lost WHERE x.id = lost.id
+    ), refunds AS (
+      UPDATE payments_refund r SET unknown_since = clock_timestamp(), next_check_at = %(now)s, check_count = 0,
+        pending_reason = 'outcome_unknown'
+      FROM lost WHERE r.id = lost.refund_id AND r.status = 'pending' AND r.unknown_since IS NULL
+    ), payments AS (
+      UPDATE payments_payment p SET unknown_since = clock_timestamp(), next_check_at = %(now)s, check_count = 0
+      FROM lost WHERE p.id = lost.payment_id AND lost.refund_id IS NULL AND p.unknown_since IS NULL
+        AND p.status IN ('pending', 'requires_action', 'authorized')
+    ) SELECT count(*) FROM lost"""
+
+
+def find_crashed() -> int:
+    """Operations whose process died between committing and recording an answer become unknown."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(_CRASHED, {"now": clock.now()})
+        return int(cursor.fetchone()[0])
+
+
+_DUE_PAYMENTS: Final = """
+    SELECT id FROM payments_payment WHERE next_check_at IS NOT NULL AND next_check_at <= %s
+      AND gateway_key_id IS NOT NULL ORDER BY next_check_at LIMIT 200"""
+_DUE_REFUNDS: Final = """
+    SELECT id FROM payments_refund WHERE next_check_at IS NOT NULL AND next_check_at <= %s AND status = 'pending'
+    ORDER BY next_check_at LIMIT 200"""
+
+
+def ask_about(due: str, ask: Callable[[int], Any]) -> int:
+    """Ask gateways about everything due, several at a time. One that fails stops nobody."""
+    with connection.cursor() as cursor:
+        cursor.execute(due, [clock.now()])
+        ids = [row[0] for row in cursor.fetchall()]
+    if not ids:
+        return 0
+    if len(ids) == 1 or connection.in_atomic_block:
+        for one in ids:
+            _guarded(ask, one, own_thread=False)
+        return len(ids)
+    moment = clock.fixed_moment()
+    with ThreadPoolExecutor(max_workers=min(FETCHES_AT_ONCE, len(ids)), thread_name_prefix="sweep") as pool:
+        list(pool.map(lambda one: _at(moment, lambda: _guarded(ask, one, own_thread=True)), ids))
+    return len(ids)
+
+
+def _at(moment: Any, body: Callable[[], None]) -> None:
+    """Threads start without the caller's clock; a test that set it means all of the sweep."""
+    if moment is None:
+        body()
+        return
+    with clock.fixed(moment):
+        body()
+
+
+def _guarded(ask: Callable[[int], Any], one: int, *, own_thread: bool) -> None:
+    try:
+        ask(one)
+    except Exception:
+        _log.exception("asking about row %s failed; it is asked again when its claim runs out", one)
+    finally:
+        if own_thread:
+            connections.close_all()
+        else:
+            close_old_connections()
+
+
+# Nothing was learned for seven days (I30), and a refund total that no refund record explains for an hour.
+_GIVE_UP: Final = f"""
+    UPDATE payments_payment SET attention = array_append(attention, '{Attention.UNKNOWN_OUTCOME.value}'),
+      next_check_at = NULL, updated_at = clock_timestamp()
+    WHERE id IN (
+      SELECT p.id FROM payments_payment p
+      WHERE NOT '{Attention.UNKNOWN_OUTCOME.value}' = ANY(p.attention) AND (
+        p.unknown_since < %(week_ago)s
+        OR EXISTS (SELECT 1 FROM payments_refund r WHERE r.payment_id = p.id AND r.status = 'pending'
+                   AND r.unknown_since < %(week_ago)s))
+      ORDER BY p.id LIMIT 500 FOR UPDATE OF p SKIP LOCKED)"""  # noqa: S608
+_UNEXPLAINED: Final = f"""
+    UPDATE payments_payment SET attention = array_append(attention, '{Attention.REFUND_UNEXPECTED.value}'),
+      updated_at = clock_timestamp()
+    WHERE id IN (
+      SELECT p.id FROM payments_payment p
+      WHERE p.refunded_seen > p.refund_reserved AND p.status = 'captured' AND p.updated_at < %(hour_ago)s
+        AND NOT ('{Attention.REFUND_UNEXPECTED.value}' = ANY(p.attention) OR 'refund_failed' = ANY(p.attention))
+      ORDER BY p.id LIMIT 500 FOR UPDATE OF p SKIP LOCKED)"""  # noqa: S608
+
+
+def give_up() -> int:
+    """Hand to a person what the sweep could not find out."""
+    now = clock.now()
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(_GIVE_UP, {"week_ago": now - _WEEK})
+        count = cursor.rowcount
+        cursor.execute(_UNEXPLAINED, {"hour_ago": now - _HOUR})
+        return int(count + cursor.rowcount)

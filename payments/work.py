@@ -1,0 +1,234 @@
+"""One payment while reports are folded into it: its state, and what has to be written because of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from core.gateways.types import (
+    Attention,
+    CoinFacts,
+    Decline,
+    FraudStatus,
+    Method,
+    Mode,
+    NextAction,
+    PaymentNames,
+    PaymentStatus,
+    RefundStatus,
+    Report,
+    Subject,
+)
+from core.money import Money
+from payments.states import FINAL, CauseKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """Who caused a change: `id` is that of the inbox row or of the gateway transaction.
+
+    `seen_seq` and `seen_claim` are how the payment stood when a fetch began: an answer that was already on its way
+    cannot confirm what happened since.
+    """
+
+    kind: CauseKind
+    id: str
+    seen_seq: int | None = None
+    seen_claim: str = ""
+
+
+class MovedKind(StrEnum):
+    CAPTURE = "capture"
+    FEE = "fee"
+    REFUND = "refund"
+    REFUND_REVERSAL = "refund_reversal"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MoneyMoved:
+    """A fact for the ledger. `key` makes its source id unique: the cumulative sum, or the refund's public id."""
+
+    kind: MovedKind
+    amount: int
+    key: str
+
+
+@dataclass(slots=True, kw_only=True)
+class RefundState:
+    """One refund. `id` None: external, to be inserted."""
+
+    id: int | None
+    public_id: str
+    status: RefundStatus
+    amount: int
+    merchant_reference: str = ""
+    reason: str = ""
+    sent_reference: str = ""
+    gateway_reference: str | None = None
+    pending_reason: str = ""
+    failure: Decline | None = None
+    is_external: bool = False
+    wants_fetch: bool = False
+    completed_at: datetime | None = None
+    unknown_since: datetime | None = None
+    check_count: int = 0
+    next_check_at: datetime | None = None
+    created_at: datetime | None = None
+    is_changed: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class PaymentState:
+    """A payment's row, typed. Amounts in minor units of `currency`."""
+
+    id: int
+    public_id: str
+    lab_id: int
+    mode: Mode
+    gateway: str
+    gateway_key_id: int
+    account: str
+    purpose: str
+    merchant_reference: str
+    currency: str
+    amount: int
+    customer_id: int | None
+    capture_mode: str
+    try_number: int
+    status: PaymentStatus
+    authorized: int
+    capture_asked: int | None
+    received: int
+    captured: int
+    refund_reserved: int
+    refunded: int
+    refunded_seen: int
+    fee: int
+    gateway_reference: str
+    is_acknowledged: bool
+    next_action: NextAction | None
+    method: Method | None
+    coin: CoinFacts | None
+    decline: Decline | None
+    fraud_status: FraudStatus
+    fraud_message: str
+    attention: set[Attention]
+    is_duplicate: bool
+    claim: str
+    link_id: int | None
+    holds_link_use: bool
+    page_token_sealed: str
+    description: str
+    return_url: str
+    metadata: dict[str, str]
+    transition_seq: int
+    unknown_since: datetime | None
+    check_count: int
+    last_checked_at: datetime | None
+    next_check_at: datetime | None
+    expires_at: datetime | None
+    completed_at: datetime | None
+    created_at: datetime
+    has_other_live: bool = False
+    references: tuple[str, ...] = ()  # loaded where a gateway is to be asked
+    sent_reference: str = ""  # ours of the latest try, likewise
+
+    @property
+    def money(self) -> Money:
+        return Money(self.amount, self.currency)
+
+    @property
+    def is_final(self) -> bool:
+        return self.status in FINAL
+
+    def is_past_expiry(self, now: datetime) -> bool:
+        return self.expires_at is not None and self.expires_at <= now
+
+    def names(self) -> PaymentNames:
+        """All names to ask the gateway by. Needs `references` loaded."""
+        ours, theirs = self.sent_reference, self.gateway_reference or None
+        return PaymentNames(
+            reference=ours,
+            gateway_reference=theirs,
+            other_references=tuple(n for n in self.references if n not in {ours, theirs}),
+            amount=self.money,
+            created_at=self.created_at,
+            acknowledged=self.is_acknowledged,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transition:
+    seq: int
+    from_status: PaymentStatus
+    to_status: PaymentStatus
+    cause: Cause
+
+
+@dataclass(slots=True, kw_only=True)
+class Work:
+    """A payment and everything that the folded reports ask to be written beside it."""
+
+    state: PaymentState
+    refunds: list[RefundState] = field(default_factory=list)
+    transitions: list[Transition] = field(default_factory=list)
+    moved: list[MoneyMoved] = field(default_factory=list)
+    events: list[tuple[str, RefundState | None]] = field(default_factory=list)
+    new_names: dict[str, bool] = field(default_factory=dict)  # name -> whether it names a refund
+    wants_fetch: bool = False
+    gives_link_use_back: bool = False
+    is_changed: bool = False
+
+    def record_transition(self, to: PaymentStatus, cause: Cause) -> None:
+        self.state.transition_seq += 1
+        self.transitions.append(
+            Transition(seq=self.state.transition_seq, from_status=self.state.status, to_status=to, cause=cause)
+        )
+        self.state.status = to
+
+    def add_attention(self, attention: Attention) -> None:
+        if attention not in self.state.attention:
+            self.state.attention.add(attention)
+            self.tell("payment.attention")
+
+    def tell(self, event: str, refund: RefundState | None = None) -> None:
+        """Queue an outgoing event about the payment, or about one of its refunds."""
+        self.events.append((event, refund))
+
+    def learn_names(self, report: Report, cause: Cause) -> None:
+        """Keep the gateway's names of the payment. An answer to a question of ours names it best; webhooks fill in."""
+        self.state.is_acknowledged = True
+        if report.gateway_reference and (
+            not self.state.gateway_reference or cause.kind in {CauseKind.FETCH, CauseKind.RESPONSE}
+        ):
+            self.state.gateway_reference = report.gateway_reference
+        for name in (report.gateway_reference, *report.other_references):
+            if name:
+                self.new_names.setdefault(name, False)
+
+    def learn_refund_names(self, report: Report) -> None:
+        for name in (report.gateway_reference, *report.other_references):
+            if name:
+                self.new_names[name] = True
+
+    def find_refund(self, report: Report) -> RefundState | None:
+        """By the gateway's names first, then by ours."""
+        theirs = {name for name in (report.gateway_reference, *report.other_references) if name}
+        for refund in self.refunds:
+            if refund.gateway_reference in theirs:
+                return refund
+        for refund in self.refunds:
+            if report.reference and report.reference in {refund.sent_reference, refund.public_id}:
+                return refund
+        return None
+
+
+def names_in(report: Report) -> list[str]:
+    """Every name in a report by which its payment may be known here."""
+    names = [report.reference, report.gateway_reference, *report.other_references]
+    if report.payment is not None:
+        names += [report.payment.reference, report.payment.gateway_reference, *report.payment.other_references]
+    if report.about is Subject.PAYOUT:
+        return []
+    return list(dict.fromkeys(name for name in names if name))

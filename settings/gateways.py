@@ -1,0 +1,18 @@
+"""The one place where a gateway is named, and only as a dotted string: a line here is what makes a gateway known.
+
+A package of somebody else's needs no line: `core.gateways.registry` finds it by its entry point (`paywright.gateways`).
+"""
+
+from __future__ import annotations
+
+# slug -> class
+GATEWAYS: dict[str, str] = {
+    "stripe": "clients.stripe.gateway.StripeGateway",
+    "nowpayments": "clients.nowpayments.gateway.NowPaymentsGateway",
+}
+
+# slug -> module:class of its local fake, which `clients.simulator` serves. Never imported in production.
+SIMULATORS: dict[str, str] = {
+    "stripe": "clients.stripe.simulator:StripeSimulator",
+    "nowpayments": "clients.nowpayments.simulator:NowPaymentsSimulator",
+}
