@@ -40,6 +40,16 @@ TRUSTED_PROXIES = ENVIRONMENT.trusted_proxies
 # GATEWAY_HOSTS (origin -> base address) says it for single origins, and wins.
 SIMULATOR_URL: str | None = None
 GATEWAY_HOSTS: dict[str, str] = {}
+# What /metrics asks for as bearer token of a caller that is not on this machine. Without one, such a caller gets 404.
+METRICS_TOKEN = _environment.reveal(ENVIRONMENT.metrics_token)
+# The largest amount that is accepted, in minor units of whatever asset; None for no limit.
+MAX_AMOUNT_MINOR = ENVIRONMENT.max_amount_minor
+# Requests a minute, by API key ("key") and by lab ("lab"), where an operator wants others than the built-in ones.
+API_RATE_LIMITS: dict[str, int] = {
+    name: limit
+    for name, limit in (("key", ENVIRONMENT.api_limit_per_key), ("lab", ENVIRONMENT.api_limit_per_lab))
+    if limit is not None
+}
 # Whether staff need a one-time code. True in production.
 OTP_REQUIRED = False
 # Whether a test may have named a crash point. True in test settings alone.

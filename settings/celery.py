@@ -18,8 +18,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "settings.production")
 
 # `expires`: a beat that nobody heard is worth nothing once the next one is due.
 BEAT_SCHEDULE: Final[dict[str, dict[str, Any]]] = {
+    # Stored events, unknown outcomes, polling and expiry: everything that is due.
     "sweep": {"task": "payments.tasks.sweep", "schedule": 10.0, "options": {"expires": 10}},
-    "expire-payments": {"task": "payments.tasks.expire", "schedule": 60.0, "options": {"expires": 60}},
     "flush-last-used": {"task": "core.tasks.flush_last_used", "schedule": 60.0, "options": {"expires": 60}},
     "purge-idempotency-keys": {"task": "core.tasks.purge_idempotency_keys", "schedule": crontab(hour="2", minute="41")},
     "check-books": {"task": "finance.tasks.check_books", "schedule": crontab(hour="3", minute="17")},

@@ -62,7 +62,7 @@ class Environment(BaseSettings):
     )
 
     database_url: SecretStr | None = Field(default=None, validation_alias="DATABASE_URL")
-    database_pool_size: int = Field(default=8, ge=0, le=100)
+    database_pool_size: int = Field(default=12, ge=0, le=100)
     redis_url: SecretStr | None = Field(default=None, validation_alias="REDIS_URL")
 
     secret_key: SecretStr | None = None
@@ -81,6 +81,11 @@ class Environment(BaseSettings):
     web_certificate: Path | None = None
     web_certificate_key: Path | None = None
     worker_processes: int = Field(default=2, ge=1, le=256)
+
+    metrics_token: SecretStr | None = Field(default=None, min_length=16)
+    max_amount_minor: int | None = Field(default=None, ge=1)
+    api_limit_per_key: int | None = Field(default=None, ge=0)
+    api_limit_per_lab: int | None = Field(default=None, ge=0)
 
     email_url: SecretStr | None = None
     email_from: str = "paywright@localhost"

@@ -52,7 +52,7 @@ from core.gateways.types import (
     WebhookDelivery,
     WebhookReading,
 )
-from core.http import Http, origin_of
+from core.http import Http
 
 MINIMUM_ROOM: Final = Decimal("1.03")  # the rate moves between our estimate and theirs
 MAX_PAGES: Final = 10  # of 200 payments each, newest first, when searching for a lost answer
@@ -164,7 +164,7 @@ class NowPaymentsGateway(Gateway, CanListCurrencies):
     def _is_their_page(self, url: str) -> bool:
         """On the declared page host, or already where that host is played locally."""
         page = self._config.page_origin
-        return origin_of(url) == page or url.startswith(self._http.browser_url(page) + "/")
+        return url.startswith((f"{page}/", f"{self._http.browser_url(page)}/"))
 
     def _with_our_reference(self, report: Report, request: PaymentRequest) -> Report:
         return report if report.reference else replace(report, reference=request.reference)

@@ -8,7 +8,16 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from clients.nowpayments.values import Unreadable, read_amount, read_code, read_id, read_text, read_time, read_verbatim, redact
+from clients.nowpayments.values import (
+    Unreadable,
+    read_amount,
+    read_code,
+    read_id,
+    read_text,
+    read_time,
+    read_verbatim,
+    redact,
+)
 from core.gateways.types import PaymentRequest
 from core.money import ASSETS
 

@@ -309,6 +309,8 @@ def _intent_money(
     if status is PaymentStatus.AUTHORIZED:
         return amounts.minor(body.get("amount_capturable")), received or 0, None
     if status is PaymentStatus.CAPTURED:
+        if received is None:
+            received = amounts.minor(charge.get("amount_captured"))
         return None, received, amounts.minor(charge.get("amount_refunded"))
     if body.get("status") == "canceled":
         return None, 0, 0  # its charge looks refunded, but nothing was ever taken

@@ -81,7 +81,7 @@ class GatewayContract:
     @check
     def test_it_describes_itself(self, case: GatewayCase) -> None:
         about = case.gateway_class.about
-        assert case.gateway_class.slug == case.slug and re.fullmatch(r"[a-z][a-z0-9]{1,30}", case.slug)
+        assert case.gateway_class.slug == case.slug and re.fullmatch(r"[a-z][a-z0-9_]{0,31}", case.slug)
         assert about.label and about.regions and about.methods and about.currencies and about.webhook_setup
         for asset in (*about.currencies, *about.minimums, *about.maximums):
             assert exponent_of(asset) >= 0

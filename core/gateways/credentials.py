@@ -22,7 +22,8 @@ _PLACEHOLDERS: Final = frozenset({
     "password123", "secretkey", "apikey", "api_key", "secret_key",
 })  # fmt: skip
 _PLACEHOLDER_SHAPES: Final = re.compile(
-    r"<.*>|\{.*\}|\[.*\]|(your|my|insert|enter|paste|replace)[ _-].*|(.)\2{3,}|[x*.•-]{3,}|.*(change[ _-]?me|placeholder).*"
+    r"<[^<>]{0,60}>|\{[a-z0-9_ -]{0,40}\}|\[[a-z0-9_ -]{0,40}\]|(your|insert)[ _-].*|(.)\2{3,}|[x*.•-]{3,}"
+    r"|.*(change[ _-]?me|placeholder).*"
     r"|(sk|pk|rk|whsec|rzp)(_(test|live))?_[x*.•]{3,}",
     re.IGNORECASE | re.DOTALL,
 )
@@ -99,7 +100,7 @@ def _check_text(field: CredentialField, value: str, about: Description, mode: Mo
         return None if value in words else f"{field.label} is one of {', '.join(words)}."
     if not field.is_multiline and not value.isprintable():
         return f"{field.label} holds a line break or an invisible character: copy it again."
-    if field.is_secret and (is_placeholder(value) or value == field.example):
+    if field.is_secret and is_placeholder(value):
         return f"{field.label} is a placeholder: paste the real value from the gateway's dashboard."
     least = max(field.min_length, MIN_SECRET_LENGTH) if field.is_secret else field.min_length
     if len(value) < least:

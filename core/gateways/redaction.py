@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -18,6 +19,7 @@ CUT_MARK: Final = "[cut]"
 MAX_DEPTH: Final = 12
 MAX_ITEMS: Final = 200  # of one object or list
 MAX_TEXT: Final = 4000
+MAX_NAME: Final = 200
 MAX_NODES: Final = 5000
 MIN_SECRET_LENGTH: Final = 4  # shorter ones would mask half of any text; nothing that short is accepted as a secret
 
@@ -33,6 +35,7 @@ _PHONE_PARTS: Final = ("phone", "mobile", "msisdn", "contactnumber")
 _EMAIL: Final = re.compile(r"[A-Za-z0-9._%+'-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})+")
 # Groups of digits with one space or dash between them; not the decimals of a number (0.4929123456781234). Nothing is
 # asked of what follows: a refused match would be tried again from every group, which takes quadratic time.
+_MAYBE_CARD: Final = re.compile(r"[0-9](?:[ -]?[0-9]){12}")  # most texts are done with after this
 _DIGIT_RUN: Final = re.compile(r"(?<![0-9])(?<![0-9]\.)[0-9]+(?:[ -][0-9]+)*")
 
 
@@ -49,6 +52,7 @@ def redact_text(text: str, secrets: Iterable[str] = ()) -> str:
     return _Redactor(secrets).text(text)
 
 
+@lru_cache(maxsize=4096)  # gateways use the same few hundred names again and again
 def is_secret_name(name: str) -> bool:
     """Whether a member of that name holds something that must not be stored: `X-Api-Key`, `client_secret`, `cvc`."""
     bare = _NOT_LETTERS.sub("", name.lower())
@@ -70,6 +74,8 @@ def is_card_number(digits: str) -> bool:
 
 def mask_card_numbers(text: str) -> str:
     """`text` with every card number replaced, also one written in groups ("4242 4242 4242 4242")."""
+    if _MAYBE_CARD.search(text) is None:
+        return text
     return _DIGIT_RUN.sub(lambda run: _mask_run(run.group()), text)
 
 
@@ -93,6 +99,7 @@ def replace_secrets(text: str, names_by_secret: Mapping[str, str]) -> str:
     return text
 
 
+@lru_cache(maxsize=4096)
 def _is_phone_name(name: str) -> bool:
     bare = _NOT_LETTERS.sub("", name.lower())
     return bare == "contact" or any(part in bare for part in _PHONE_PARTS)
@@ -137,14 +144,14 @@ class _Redactor:
             if count >= MAX_ITEMS or self._left <= 0:
                 found[CUT_MARK] = len(value) - count
                 break
-            key = self.text(str(name))
+            key = self.text(str(name))[:MAX_NAME]
             found[key] = self._member(key, member, depth + 1)
         return found
 
     def text(self, text: str) -> str:
         text = replace_secrets(text, self._secrets) if self._secrets else text
         text = mask_email(text) if "@" in text else text
-        text = mask_card_numbers(text) if len(text) >= 13 else text
+        text = mask_card_numbers(text)
         return text if len(text) <= MAX_TEXT else text[:MAX_TEXT] + CUT_MARK
 
     def _member(self, key: str, value: Any, depth: int) -> Any:
@@ -160,21 +167,22 @@ class _Redactor:
         self._left -= 1
         if self._left < 0 or depth > MAX_DEPTH:
             return CUT_MARK
-        if isinstance(value, Mapping):
+        if isinstance(value, str):
+            return self.text(value)
+        if value is None or isinstance(value, (bool, float)):
+            return value
+        if isinstance(value, (int, Decimal)):
+            return self._number(value)
+        if isinstance(value, (dict, Mapping)):
             return self.mapping(value, depth)
         if isinstance(value, (list, tuple)):
             found = [self._value(one, depth + 1) for one in value[:MAX_ITEMS]]
             return found if len(value) <= MAX_ITEMS else [*found, CUT_MARK]
-        return self._scalar(value)
+        return f"[{len(value)} bytes]" if isinstance(value, (bytes, bytearray)) else f"[{type(value).__name__}]"
 
-    def _scalar(self, value: Any) -> Any:
-        if value is None or isinstance(value, (bool, float)):
-            return value
-        if isinstance(value, str):
-            return self.text(value)
-        if isinstance(value, (int, Decimal)):
-            text = str(value)
-            return value if self.text(text) == text else self.text(text)
-        if isinstance(value, (bytes, bytearray)):
-            return f"[{len(value)} bytes]"
-        return f"[{type(value).__name__}]"
+    def _number(self, value: int | Decimal) -> Any:
+        if not self._secrets and isinstance(value, int) and abs(value) < 10**12:
+            return value  # too short for a card number
+        text = str(value)
+        shown = self.text(text)
+        return value if shown == text else shown

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from core.gateways.redaction import MIN_SECRET_LENGTH, is_secret_name, redact, replace_secrets
+from core.gateways.redaction import MIN_SECRET_LENGTH, is_secret_name, replace_secrets
 from core.gateways.types import Description
 
 _BASIC: Final = re.compile(r"Basic ([A-Za-z0-9+/]+={0,2})\Z")
@@ -22,13 +22,10 @@ class Hider:
         self._names = _secret_spellings(about, config)
 
     def clean(self, found: dict[str, Any], *, keep_request: bool = False) -> dict[str, Any]:
-        """`found` without secrets; reports' `raw` also as it would be stored. `keep_request` shows "request" as it is."""
-        kept = {
+        """`found` without secrets. `keep_request` shows "request" as it would be sent."""
+        return {
             name: value if name == "request" and keep_request else self._value(value) for name, value in found.items()
         }
-        for report in kept["reports"]:
-            report["raw"] = redact(report["raw"])
-        return kept
 
     def _value(self, value: Any) -> Any:
         if isinstance(value, str):

@@ -59,20 +59,20 @@ def explain_line(line: bytes | str, *, find_gateway: FindGateway, show_secrets: 
         return Outcome(error=RequestRejected(str(error.args[0]))).to_json()
     hider = Hider(understood.cls.about, understood.config)
     with _time(understood.now):
-        outcome = _guarded(understood)
-    return hider.clean(outcome.to_json(), keep_request=show_secrets)
+        found = _guarded(understood)
+    return hider.clean(found, keep_request=show_secrets)
 
 
-def _guarded(line: _Line) -> Outcome:
+def _guarded(line: _Line) -> dict[str, Any]:
     """A package that breaks its own contract is explained too, as the platform would take it: nothing is known."""
     try:
-        return _ANSWER[line.question](line)
+        return _ANSWER[line.question](line).to_json()
     except BadLine as error:
-        return _not_understood(error)
+        return _not_understood(error).to_json()
     except GatewayError as error:
-        return Outcome(error=error)
+        return Outcome(error=error).to_json()
     except Exception as error:
-        return Outcome(error=_bug(error))
+        return Outcome(error=_bug(error)).to_json()
 
 
 def _not_understood(error: Exception) -> Outcome:

@@ -25,6 +25,7 @@ from core.gateways.explain.transport import (
     is_main,
 )
 from core.gateways.port import Cache, CanCapture, CanListCurrencies, CanRefund, CanVoid, Gateway
+from core.gateways.redaction import redact
 from core.gateways.types import (
     CredentialCheck,
     FormPost,
@@ -57,7 +58,8 @@ class Outcome:
             "reason": self.reason if self.error is None else self.error.reason,
             "event_key": self.event_key,
             "reply": None if self.reply is None else {"status": self.reply.status, "body": self.reply.body},
-            "reports": [report_to_json(report) for report in self.reports],
+            # `raw` as it would be stored: that bounds it, too.
+            "reports": [report_to_json(replace(report, raw=redact(report.raw))) for report in self.reports],
         }
         if self.request is not None:
             found["request"] = dict(self.request)

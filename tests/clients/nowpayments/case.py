@@ -31,7 +31,9 @@ from tests.clients.nowpayments.wire import (
 USD: Final = Money(4990, "USD")
 INVOICE_ID: Final = "6401112233"
 COINS: Final = answer({"selectedCurrencies": ["BTC", "USDTTRC20"]})
-ESTIMATE: Final = answer({"currency_from": "usd", "amount_from": 49.9, "currency_to": "usdttrc20", "estimated_amount": "49.91"})
+ESTIMATE: Final = answer(
+    {"currency_from": "usd", "amount_from": 49.9, "currency_to": "usdttrc20", "estimated_amount": "49.91"}
+)
 MINIMUM: Final = answer({"currency_from": "usdttrc20", "currency_to": "btc", "min_amount": 2.5})
 
 
@@ -205,7 +207,9 @@ class NowPaymentsCase(GatewayCase):
         ids = [one["payment_id"] for one in children] or None
         return self.run(self.fetch(self.answered(word, payment_extra_ids=ids, **changes), *children))
 
-    def story(self, name: str, *facts: Report, truth: Report, status: PaymentStatus, captured: int, **more: Any) -> Story:
+    def story(
+        self, name: str, *facts: Report, truth: Report, status: PaymentStatus, captured: int, **more: Any
+    ) -> Story:
         return Story(
             name=name,
             amount=USD,

@@ -166,7 +166,9 @@ def test_every_refusal_of_the_page(call: Any, status: int, code: str | None, kin
 HTML = b"<html><title>Attention Required! | Cloudflare</title></html>"
 
 
-@pytest.mark.parametrize(("call", "kind"), [(get, GatewayUnavailable), (create, OutcomeUnknown), (invoice, OutcomeUnknown)])
+@pytest.mark.parametrize(
+    ("call", "kind"), [(get, GatewayUnavailable), (create, OutcomeUnknown), (invoice, OutcomeUnknown)]
+)
 @pytest.mark.parametrize(
     "bad",
     [

@@ -17,7 +17,9 @@ def of(**credentials: Any) -> Config:
 
 
 def test_every_value_is_trimmed() -> None:
-    config = of(api_key=f" {API_KEY}\n", ipn_secret=f"\t{SECRET}\r\n", account_email=" a@b.example ", account_password="p w\n")
+    config = of(
+        api_key=f" {API_KEY}\n", ipn_secret=f"\t{SECRET}\r\n", account_email=" a@b.example ", account_password="p w\n"
+    )
     assert (config.api_key, config.ipn_secrets) == (API_KEY, (SECRET,))
     assert (config.account_email, config.account_password, config.has_login) == ("a@b.example", "p w", True)
 
@@ -58,12 +60,17 @@ def test_the_hosts_are_those_of_the_mode() -> None:
         Mode.LIVE: ("https://api.nowpayments.io", "https://nowpayments.io"),
         Mode.TEST: ("https://api-sandbox.nowpayments.io", "https://sandbox.nowpayments.io"),
     }
-    assert (of().api_origin, of().page_origin) == ("https://api-sandbox.nowpayments.io", "https://sandbox.nowpayments.io")
+    assert (of().api_origin, of().page_origin) == (
+        "https://api-sandbox.nowpayments.io",
+        "https://sandbox.nowpayments.io",
+    )
     assert set(API_ORIGINS) == set(Mode)
 
 
 def test_the_credential_fields_are_those_of_the_page() -> None:
-    assert [(one.name, one.is_secret, one.is_required, one.rotates, one.min_length) for one in DESCRIPTION.credentials] == [
+    assert [
+        (one.name, one.is_secret, one.is_required, one.rotates, one.min_length) for one in DESCRIPTION.credentials
+    ] == [
         ("api_key", True, True, False, 8),
         ("ipn_secret", True, True, True, 8),
         ("account_email", False, False, False, 1),

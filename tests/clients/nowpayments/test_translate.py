@@ -207,7 +207,11 @@ def test_the_same_coin_on_another_network_has_its_own_decimals() -> None:
 
 def test_small_coin_amounts_are_written_without_exponent() -> None:
     coin = report("finished", pay_currency="btc", pay_amount=2.5e-7, actually_paid=2.5e-7).coin
-    assert coin is not None and (coin.amount_minor, coin.amount_text, coin.arrived_text) == (25, "0.00000025", "0.00000025")
+    assert coin is not None and (coin.amount_minor, coin.amount_text, coin.arrived_text) == (
+        25,
+        "0.00000025",
+        "0.00000025",
+    )
 
 
 def test_an_unknown_coin_is_readable_and_its_price_facts_do_not_depend_on_it() -> None:
@@ -215,7 +219,11 @@ def test_an_unknown_coin_is_readable_and_its_price_facts_do_not_depend_on_it() -
     assert (found.status, found.captured_minor, found.attention) == (S.CAPTURED, 4990, None)
     assert found.coin is not None
     assert (found.coin.code, found.coin.decimals, found.coin.amount_minor) == ("NEWCOIN", None, None)
-    assert (found.coin.amount_text, found.coin.arrived_text, found.coin.explorer_url) == ("49.912345", "49.912345", None)
+    assert (found.coin.amount_text, found.coin.arrived_text, found.coin.explorer_url) == (
+        "49.912345",
+        "49.912345",
+        None,
+    )
 
 
 def test_an_amount_finer_than_the_coin_has_text_but_no_minor_units() -> None:
@@ -289,7 +297,9 @@ def test_the_body_of_a_payment_holds_only_what_was_asked() -> None:
 
 
 def test_the_body_of_an_invoice_brings_the_customer_back() -> None:
-    asked = request(Money(4990, "USD"), cancel_url="https://pay.example.com/p/abc/cancel", description="Caf\u00e9\n \u2615\u0000")
+    asked = request(
+        Money(4990, "USD"), cancel_url="https://pay.example.com/p/abc/cancel", description="Caf\u00e9\n \u2615\u0000"
+    )
     assert loads(build_invoice(asked)) == {
         "price_amount": Decimal("49.9"),
         "price_currency": "usd",

@@ -160,7 +160,9 @@ def test_previous_secrets_are_tried_and_blank_ones_are_not_secrets() -> None:
     assert len(read(payload("ipn_finished.json"), signature=VALID, **rotated).reports) == 1
     blank = hmac.new(b"", payload("ipn_finished.canonical.txt"), hashlib.sha512).hexdigest()
     with pytest.raises(WebhookRejected):
-        read(payload("ipn_finished.json"), signature=blank, ipn_secret="new-secret-0001", previous_ipn_secrets=["", " "])
+        read(
+            payload("ipn_finished.json"), signature=blank, ipn_secret="new-secret-0001", previous_ipn_secrets=["", " "]
+        )
 
 
 def test_a_body_larger_than_64_kib_is_refused_also_when_it_is_signed() -> None:
@@ -204,7 +206,11 @@ def test_a_payout_is_a_report_about_the_withdrawal() -> None:
     (report,) = reading.reports
     assert reading.event_type == "payout.FINISHED"
     assert (report.about, report.status) == (Subject.PAYOUT, PayoutStatus.SUCCEEDED)
-    assert (report.reference, report.gateway_reference, report.other_references) == (None, "5100777001", ("5100776999",))
+    assert (report.reference, report.gateway_reference, report.other_references) == (
+        None,
+        "5100777001",
+        ("5100776999",),
+    )
     assert (report.asset, report.amount_minor, report.fee_minor) == ("USDTTRC20", 12_500_000, 1_320_000)
     assert report.occurred_at == datetime(2026, 1, 14, 10, 5, tzinfo=UTC)
     assert report.coin is not None
@@ -230,7 +236,11 @@ def test_every_payout_word(word: str, status: PayoutStatus) -> None:
     assert (report.status, report.reference) == (status, "WD_7")
     if status is PayoutStatus.FAILED:
         assert report.decline is not None
-        assert (report.decline.code, report.decline.gateway_code, report.decline.message) == ("failed", word, "no funds")
+        assert (report.decline.code, report.decline.gateway_code, report.decline.message) == (
+            "failed",
+            word,
+            "no funds",
+        )
     else:
         assert report.decline is None
 

@@ -99,14 +99,18 @@ def test_placeholders_are_refused(value: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["sk_test_docExample1", "whsec_doc_NEW_b2f1", "ABCDEF1-GHJKLM2", "hunter22", "myrtle99x"]
+    "value",
+    [
+        "sk_test_docExample1",
+        "whsec_doc_NEW_b2f1",
+        "ABCDEF1-GHJKLM2",
+        "hunter22",
+        "my-dog-Rex-9",
+        '{"type": "service_account"}',
+    ],
 )
 def test_real_looking_values_are_no_placeholders(value: str) -> None:
     assert not is_placeholder(value)
-
-
-def test_the_example_of_a_secret_is_a_placeholder() -> None:
-    assert "placeholder" in check(api_key="toy_test_exampleKey1")["api_key"]
 
 
 def test_a_short_secret_is_refused() -> None:
