@@ -118,7 +118,7 @@ def decimal_to_minor(value: Decimal, exponent: int) -> int:
         raise MoneyError("an amount is a finite number")
     sign, digits, point = value.as_tuple()
     assert isinstance(point, int)
-    whole = int("".join(map(str, digits)) or "0")
+    whole: int = int("".join(map(str, digits)) or "0")
     shift = point + exponent
     if shift > 60:
         raise MoneyError("an amount has at most 38 digits")

@@ -77,7 +77,7 @@ def _fold_payment(work: Work, report: Report, cause: Cause, now: datetime) -> Ve
     state = work.state
     work.learn_names(report, cause)
     _take_facts(work, report)
-    if report.attention is Attention.MISMATCH:
+    if _differs(state, report):
         work.add_attention(Attention.MISMATCH)
         return Verdict.MISMATCH
     if report.attention and (report.attention is not Attention.UNDERPAID or state.status not in {S.CAPTURED, S.VOIDED}):
@@ -95,6 +95,13 @@ def _fold_payment(work: Work, report: Report, cause: Cause, now: datetime) -> Ve
             verdict = Verdict.APPLIED
     _take_fee(work, report)
     return verdict
+
+
+def _differs(state: PaymentState, report: Report) -> bool:
+    """Another price than was asked, or something odd on the wire. What was really taken is applied all the same."""
+    if report.amount_minor is not None and report.amount_minor != state.amount:
+        return True
+    return report.attention is Attention.MISMATCH and not (report.status is S.CAPTURED and report.captured_minor)
 
 
 def _captured(work: Work, report: Report, cause: Cause, now: datetime) -> Verdict:

@@ -49,7 +49,7 @@ BEGIN
         ON original.source = p.reverses_source AND original.source_id = p.reverses_source_id
         AND original.kind = p.reverses_kind
     ORDER BY p.source, p.source_id, p.kind
-    ON CONFLICT (source, source_id, kind) DO NOTHING;
+    ON CONFLICT DO NOTHING;  -- any of the two: the same name, or the same original reversed at this moment
 
     -- New is what this call wrote: not another's, and not an earlier call's of the same database transaction.
     SELECT array_agg(t.id ORDER BY p.n),
@@ -57,7 +57,20 @@ BEGIN
     INTO ids, are_new
     FROM jsonb_to_recordset(postings) AS p (n integer, source text, source_id text, kind text)
     LEFT JOIN finance_transaction t ON t.source = p.source AND t.source_id = p.source_id AND t.kind = p.kind;
-    IF array_position(ids, NULL) IS NOT NULL THEN  -- only where the isolation level hides another's insert
+    IF array_position(ids, NULL) IS NOT NULL THEN
+        IF EXISTS (
+            SELECT FROM jsonb_to_recordset(postings) AS p (
+                n integer, reverses_source text, reverses_source_id text, reverses_kind text)
+            JOIN finance_transaction original
+                ON original.source = p.reverses_source AND original.source_id = p.reverses_source_id
+                AND original.kind = p.reverses_kind
+            JOIN finance_transaction other ON other.reverses_id = original.id
+            WHERE ids[p.n] IS NULL
+        ) THEN
+            RAISE EXCEPTION 'reversed before under another name'
+                USING ERRCODE = 'unique_violation', CONSTRAINT = 'finance_transaction_reverses_once';
+        END IF;
+        -- Only where the isolation level hides another's insert.
         RAISE EXCEPTION 'posted meanwhile: post again' USING ERRCODE = 'serialization_failure';
     END IF;
 

@@ -256,6 +256,7 @@ def test_what_may_not_go_negative_does_not_even_for_a_moment(
 
 def test_funds_are_a_check_of_the_table_too(booked: ledger.Posted, customer: Customer) -> None:
     """The triggers ask first, so the CHECK is shown by taking their word away, inside a transaction that is undone."""
+    look()
     for change in ("balance = 299", "held = 1001", "held = -1"):
         with refusal("finance_account_funds"):
             execute("ALTER TABLE finance_account DISABLE TRIGGER finance_account_guard")
