@@ -34,6 +34,7 @@ Body = Mapping[str, Any]
 SENT_HEADERS: Final = frozenset({
     "authorization", "content-type", "idempotency-key", "stripe-version", "stripe-account",
 })  # fmt: skip
+AUXILIARY: Final = "Paywright-Auxiliary"  # between us and our transport only; never sent
 USER_AGENT: Final = f"Paywright Stripe/v1 PythonBindings/{stripe.VERSION}"
 
 RATE_LIMIT_CODES: Final = frozenset({"lock_timeout", "rate_limit"})
@@ -68,11 +69,13 @@ class _Transport(stripe.HTTPClient):
         self, method: str, url: str, headers: Mapping[str, str], post_data: str | None = None, **_: Any
     ) -> NoReturn:
         kept = {name: value for name, value in headers.items() if name.lower() in SENT_HEADERS}
+        is_auxiliary = AUXILIARY in headers
         request = HttpRequest(
             method=method.upper(),
             url=url,
             headers={**kept, "User-Agent": USER_AGENT, "Accept": "application/json"},
             body=(post_data or "").encode(),
+            is_auxiliary=is_auxiliary,
         )
         raise _Answered(self._http.send(request))
 
@@ -100,9 +103,14 @@ class StripeApi:
     def create_intent(self, params: Body, *, key: str) -> Body:
         return self._write("payment_intent", key, lambda v1, how: v1.payment_intents.create(params, how), True)
 
-    def get_session(self, session_id: str, *, expand: list[str]) -> Body:
+    def get_session(self, session_id: str, *, expand: list[str], is_auxiliary: bool = False) -> Body:
+        """`is_auxiliary`: asked on the way to another operation."""
         params = {"expand": expand}
-        return self._read("checkout.session", lambda v1, how: v1.checkout.sessions.retrieve(session_id, params, how))
+        return self._read(
+            "checkout.session",
+            lambda v1, how: v1.checkout.sessions.retrieve(session_id, params, how),
+            is_auxiliary=is_auxiliary,
+        )
 
     def get_intent(self, intent_id: str, *, expand: list[str]) -> Body:
         params = {"expand": expand}
@@ -114,7 +122,7 @@ class StripeApi:
 
     def search_intents(self, query: str, *, expand: list[str]) -> list[Body]:
         params = {"query": query, "expand": expand}
-        return _items(self._read("search_result", lambda v1, how: v1.payment_intents.search(params, how)))
+        return _items(self._read("list", lambda v1, how: v1.payment_intents.search(params, how)))
 
     def list_sessions(self, params: Body) -> Iterator[Body]:
         return self._pages(params, lambda v1, page, how: v1.checkout.sessions.list(page, how))
@@ -149,8 +157,9 @@ class StripeApi:
 
     # --- sending -----------------------------------------------------------------------------------------------
 
-    def _read(self, wanted: str, call: Callable[[Any, Any], Any]) -> Body:
-        response = self._send(call, {}, is_write=False)
+    def _read(self, wanted: str, call: Callable[[Any, Any], Any], *, is_auxiliary: bool = False) -> Body:
+        how = {"headers": {AUXILIARY: "yes"}} if is_auxiliary else {}
+        response = self._send(call, how, is_write=False)
         return _judge(response, wanted=wanted, is_write=False, may_decline=False, secrets=self._config.all_secrets())
 
     def _write(self, wanted: str, key: str, call: Callable[[Any, Any], Any], may_decline: bool = False) -> Body:
@@ -209,7 +218,7 @@ def _judge(response: HttpResponse, *, wanted: str, is_write: bool, may_decline: 
     if body is None or response.status >= 500 or response.status in {409, 424}:
         raise _error(_lost(is_write), response, refusal, "Stripe's answer does not tell what happened")
     if 200 <= response.status < 300:
-        if not wanted or (body.get("object") == wanted and _has_id(body)):
+        if _is_wanted(body, wanted):
             return body
         raise _error(_lost(is_write), response, refusal, "Stripe's answer is incomplete")
     if response.status in {401, 403} or refusal.get("code") in CREDENTIAL_CODES:
@@ -265,9 +274,10 @@ def _parse(raw: bytes, secrets: tuple[str, ...]) -> Body | None:
         return None
 
 
-def _has_id(body: Body) -> bool:
-    """Lists and search results have none."""
-    return body.get("object") in {"list", "search_result"} or isinstance(body.get("id"), str)
+def _is_wanted(body: Body, wanted: str) -> bool:
+    if wanted == "list":  # a search says that it is one; lists have no id
+        return body.get("object") in {"list", "search_result"}
+    return not wanted or (body.get("object") == wanted and isinstance(body.get("id"), str))
 
 
 def _items(body: Body) -> list[Body]:

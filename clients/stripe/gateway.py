@@ -22,6 +22,7 @@ from core.clock import Clock
 from core.gateways.errors import (
     GatewayError,
     GatewayMisconfigured,
+    GatewayUnavailable,
     OutcomeUnknown,
     RequestRejected,
 )
@@ -190,8 +191,8 @@ class StripeGateway(Gateway, CanCapture, CanVoid, CanRefund, CanReadReturn):
         """A session is expired while it is open; a hold is released by canceling its intent."""
         names, intent = request.names, _first(request.names, INTENT)
         if session_id := _first(names, SESSION):
-            session = self._api.get_session(session_id, expand=["payment_intent"])
-            if session.get("status") == "open":
+            session = self._session_to_void(session_id, is_confirmed=intent is not None)
+            if session is None or session.get("status") == "open":
                 body = self._api.expire_session(session_id, key=request.idempotency_key)
                 return self._checked(_payment(translate.read_session(body)))
             intent = facts.id_of(session.get("payment_intent"))
@@ -279,20 +280,42 @@ class StripeGateway(Gateway, CanCapture, CanVoid, CanRefund, CanReadReturn):
     def _find_by_reference(self, names: PaymentNames) -> Report | None:
         """The answer of a create was lost: sessions by time, then intents by search and by time.
 
-        Search lags by a minute and is not offered everywhere; lists are exact. None only when the lists were complete.
+        Search lags by a minute and is not offered everywhere; lists are exact. None only when all could be had.
         """
-        reference = names.reference
+        reference, window = names.reference, _window(names)
         if not reference:
             return None
-        window = _window(names)
-        for session in self._api.list_sessions({**window, "expand": ["data.payment_intent"]}):
-            found = translate.read_session(session)
-            if found is not None and found.reference == reference:
-                return found
-        for intent in (*self._search(reference), *self._api.list_intents({**window, "expand": ["data.latest_charge"]})):
-            if facts.reference_of(intent) == reference:
-                return self._with_token(translate.read_intent(intent), intent)
+        failure: GatewayUnavailable | None = None
+        for look in (
+            lambda: self._api.list_sessions({**window, "expand": ["data.payment_intent"]}),
+            lambda: self._search(reference),
+            lambda: self._api.list_intents({**window, "expand": ["data.latest_charge"]}),
+        ):
+            try:
+                for body in look():
+                    found = self._read_listed(body)
+                    if found is not None and found.reference == reference:
+                        return found
+            except GatewayUnavailable as error:  # another way may still find it
+                failure = error
+        if failure is not None:
+            raise failure
         return None
+
+    def _read_listed(self, body: Body) -> Report | None:
+        if body.get("object") == "checkout.session":
+            return translate.read_session(body)
+        return self._with_token(translate.read_intent(body), body)
+
+    def _session_to_void(self, session_id: str, *, is_confirmed: bool) -> Body | None:
+        """None where it cannot be looked at and nobody ever confirmed it, as far as we know: then it is taken for open,
+        and Stripe refuses to expire it if it is not."""
+        try:
+            return self._api.get_session(session_id, expand=["payment_intent"], is_auxiliary=True)
+        except GatewayUnavailable:
+            if is_confirmed:
+                raise
+            return None
 
     def _search(self, reference: str) -> list[Body]:
         quoted = reference.replace("\\", "\\\\").replace("'", "\\'")
@@ -305,7 +328,8 @@ class StripeGateway(Gateway, CanCapture, CanVoid, CanRefund, CanReadReturn):
         """The intent of a payment, asking its session where only that is known."""
         intent, session_id = _first(names, INTENT), _first(names, SESSION)
         if intent is None and session_id is not None and _first(names, CHARGE) is None:
-            intent = facts.id_of(self._api.get_session(session_id, expand=["payment_intent"]).get("payment_intent"))
+            session = self._api.get_session(session_id, expand=["payment_intent"], is_auxiliary=True)
+            intent = facts.id_of(session.get("payment_intent"))
         return intent
 
     def _find_refund(self, names: RefundNames) -> Body | None:

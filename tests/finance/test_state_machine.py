@@ -27,6 +27,7 @@ class Books(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
+        self.before = transaction.savepoint()  # undone at the end, so that each example looks at small tables
         self.lab = make_lab()
         self.customers = [make_customer(self.lab), make_customer(self.lab)]
         self.accounts = [UserBalance.get_or_create(lab=self.lab, owner=who, asset="USD").pk for who in self.customers]
@@ -151,6 +152,9 @@ class Books(RuleBasedStateMachine):
     def another_reversal_of(self, posting: ledger.Posting) -> ledger.Posting:
         name = ledger.TransactionName(source="again", source_id=self.name(), kind="reversal")
         return ledger.Posting(lab_id=self.lab.pk, name=name, asset="USD", reverses=posting.name)
+
+    def teardown(self) -> None:
+        transaction.savepoint_rollback(self.before)
 
     def name(self) -> str:
         return f"{self.lab.pk}-{next(self.numbers)}"

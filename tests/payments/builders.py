@@ -12,7 +12,7 @@ from core.gateways.types import CaptureMode, CustomerDetails, Mode, Report
 from core.models import Lab, Scope
 from core.money import Money
 from payments import frame, loading
-from payments.models import PaymentGatewayKey
+from payments.models import PaymentGatewayKey, PaymentGatewayTransaction, WebhookEvent
 from payments.services import initiate, keys
 from payments.states import CauseKind
 from payments.work import Cause, PaymentState
@@ -67,19 +67,34 @@ def key_facts(key: PaymentGatewayKey) -> frame.KeyFacts:
     return keys.key_row_of(key).facts
 
 
+def cause_row(key: PaymentGatewayKey, kind: CauseKind, payment_id: int | None = None) -> str:
+    """A real row for a cause to name (I14): an inbox row, or a gateway transaction of the payment."""
+    if kind is CauseKind.WEBHOOK:
+        event = WebhookEvent.objects.create(
+            lab=key.lab, mode=key.mode, gateway_key=key, event_key=secrets.token_hex(8), body=b"{}", body_sha256="0" * 64,
+            state="applied",
+        )  # fmt: skip
+        return str(event.pk)
+    exchange = PaymentGatewayTransaction.objects.create(
+        lab=key.lab, mode=key.mode, gateway_key=key, payment_id=payment_id, operation="fetch_payment",
+        operation_id=secrets.token_hex(8), idempotency_key=secrets.token_hex(8), request_hash="0" * 64,
+        outcome="answered",
+    )  # fmt: skip
+    return str(exchange.pk)
+
+
 def tell(
     key: PaymentGatewayKey,
     report: Report,
     *,
     payment_id: int | None = None,
     kind: CauseKind = CauseKind.WEBHOOK,
-    cause_id: str = "1",
     now: datetime | None = None,
     seen: PaymentState | None = None,
 ) -> frame.Fact:
     """Apply one report as the frame does; the fact says what became of it."""
     cause = Cause(
-        kind=kind, id=cause_id, seen_seq=seen.transition_seq if seen else None, seen_claim=seen.claim if seen else ""
+        kind=kind, id=cause_row(key, kind, payment_id), seen_seq=seen.transition_seq if seen else None, seen_claim=seen.claim if seen else ""
     )
     fact = frame.Fact(key=key_facts(key), report=report, cause=cause, payment_id=payment_id)
     frame.apply_reports([fact], wait=True, now=now)

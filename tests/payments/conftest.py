@@ -6,8 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 
+from django.db import connection
+
+from core import checks as core_checks
 from core import encryption, shared_redis
 from core.models import Lab
+from finance import checks as finance_checks
+from payments import checks as payments_checks
 from payments import doorbell
 from payments.models import PaymentGatewayKey
 from payments.services import keys
@@ -24,6 +29,28 @@ def _no_memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
     encryption.forget_cached_keys()
     keys._opened.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def _invariants_hold_afterwards(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Every invariant of the books, states and tenancy after every test that wrote to the database."""
+    wrote = {"db", "transactional_db"} & set(request.fixturenames) or request.node.get_closest_marker("django_db")
+    if not wrote:
+        yield
+        return
+    request.getfixturevalue("transactional_db" if "transactional_db" in request.fixturenames else "db")
+    yield
+    if request.node.get_closest_marker("breaks_invariants") is None:
+        assert broken_invariants() == []
+
+
+def broken_invariants() -> list[str]:
+    broken = []
+    for name, sql in (*core_checks.CHECKS, *finance_checks.CHECKS, *payments_checks.CHECKS):
+        with connection.cursor() as cursor:
+            cursor.execute(sql)
+            broken += [f"{name}: {row}" for row in cursor.fetchmany(3)]
+    return broken
 
 
 @pytest.fixture

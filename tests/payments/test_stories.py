@@ -14,7 +14,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from django.core.management import call_command
 from django.db import connection
 
 from core.gateways.testing import Story
@@ -32,7 +31,7 @@ from tests.payments import builders
 
 pytestmark = pytest.mark.django_db
 
-ORDERS = 24  # of one story; all of them where there are fewer
+ORDERS = 12  # of one story; all of them where there are fewer
 STORIES = [(case, story) for case in ALL_CASES for story in case.stories()]
 CONTRADICTIONS = [(case, story) for case in ALL_CASES for story in case.contradictions()]
 
@@ -103,7 +102,8 @@ class Replay:
 
     def tell(self, report: Report, kind: CauseKind = CauseKind.WEBHOOK) -> Verdict:
         seen = self.state()
-        cause = Cause(kind=kind, id="1", seen_seq=seen.transition_seq, seen_claim=seen.claim)
+        cause_id = builders.cause_row(self.key, kind, self.payment_id)
+        cause = Cause(kind=kind, id=cause_id, seen_seq=seen.transition_seq, seen_claim=seen.claim)
         payment_id = self.payment_id if kind is not CauseKind.WEBHOOK else None
         fact = Fact(key=builders.key_facts(self.key), report=self.renamed(report), cause=cause, payment_id=payment_id)
         apply_reports([fact], wait=True)
@@ -117,7 +117,8 @@ class Replay:
         """What the sweep does with a queued fetch, answered with the truth; it may ask once more."""
         for _ in range(3):
             seen = self.state()
-            cause = Cause(kind=CauseKind.FETCH, id="1", seen_seq=seen.transition_seq, seen_claim=seen.claim)
+            cause_id = builders.cause_row(self.key, CauseKind.FETCH, self.payment_id)
+            cause = Cause(kind=CauseKind.FETCH, id=cause_id, seen_seq=seen.transition_seq, seen_claim=seen.claim)
             fact = Fact(key=builders.key_facts(self.key), report=self.renamed(self.story.truth), cause=cause,
                         payment_id=self.payment_id)  # fmt: skip
             apply_reports([fact], wait=True)
@@ -216,11 +217,3 @@ def test_facts_that_contradict_each_other_end_in_attention(
     assert state.status is story.expected_status
     assert state.captured == story.expected_captured_minor
     assert posted(state.id) == story.expected_captured_minor - story.expected_refunded_minor
-
-
-def test_the_invariants_hold_after_every_story(world: tuple[Lab, dict[str, PaymentGatewayKey]]) -> None:
-    lab, found = world
-    for number, (case, story) in enumerate(STORIES):
-        replay(lab, found[case.slug], story, tuple(story.facts), 1000 + number)
-    call_command("check_invariants", quiet=True, allow=["I14"])
-

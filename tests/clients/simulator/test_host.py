@@ -12,7 +12,7 @@ import pytest
 
 from clients.simulator.app import load
 from clients.simulator.testing import Simulator, running_simulator
-from tests.clients.simulator.receiver import Receiver, running_receiver
+from tests.clients.simulator.receiver import LOOPBACK, Receiver, running_receiver
 
 TOY = {"toy": "tests.clients.simulator.toy:ToySimulator"}
 FACTOR = 0.02
@@ -44,7 +44,7 @@ def telling(simulator: Simulator, receiver: Receiver) -> Simulator:
 
 def pay(simulator: Simulator, text: str = "one", **options: object) -> httpx.Response:
     base = simulator.overrides("https://api.toy.example")["https://api.toy.example"]
-    with httpx.Client(trust_env=False, timeout=5) as client:
+    with httpx.Client(**LOOPBACK, timeout=5) as client:
         return client.post(f"{base}/pay?secret=no", content=text, headers={"Idempotency-Key": f"key-{text}"})
 
 
@@ -56,7 +56,12 @@ def test_a_request_reaches_the_gateway_of_its_host_and_leaves_no_secret_in_the_l
     answer = pay(simulator)
     assert answer.json() == {"paid": 1, "page": f"{simulator.url}/api.toy.example/page"}
     (call,) = simulator.calls("toy")
-    assert (call["method"], call["path"], call["idempotency_key"], call["outcome"]) == ("POST", "/pay", "key-one", "200")
+    assert (call["method"], call["path"], call["idempotency_key"], call["outcome"]) == (
+        "POST",
+        "/pay",
+        "key-one",
+        "200",
+    )
     assert "secret" not in str(call)
     assert simulator.books("toy") == [
         {
@@ -72,13 +77,13 @@ def test_a_request_reaches_the_gateway_of_its_host_and_leaves_no_secret_in_the_l
 
 
 def test_an_unknown_host_is_404_and_names_the_known_ones(simulator: Simulator) -> None:
-    answer = httpx.get(f"{simulator.url}/api.other.example/pay", trust_env=False)
+    answer = httpx.get(f"{simulator.url}/api.other.example/pay", **LOOPBACK)
     assert answer.status_code == 404
     assert "api.toy.example" in answer.text
 
 
 def test_a_bug_in_a_simulator_is_a_500_and_the_host_goes_on(simulator: Simulator) -> None:
-    assert httpx.get(f"{simulator.url}/api.toy.example/boom", trust_env=False).status_code == 500
+    assert httpx.get(f"{simulator.url}/api.toy.example/boom", **LOOPBACK).status_code == 500
     assert pay(simulator).status_code == 200
 
 
@@ -131,7 +136,7 @@ def test_a_dropped_connection_comes_after_the_work(simulator: Simulator, kind: s
 
 def test_a_held_connection_lets_the_client_run_into_its_timeout(simulator: Simulator) -> None:
     simulator.fault("toy", "timeout_after", seconds=20)
-    with pytest.raises(httpx.ReadTimeout), httpx.Client(trust_env=False, timeout=0.2) as client:
+    with pytest.raises(httpx.ReadTimeout), httpx.Client(**LOOPBACK, timeout=0.2) as client:
         client.post(f"{simulator.url}/api.toy.example/pay", content="one")
     assert paid(simulator) == ["one"]
 
@@ -170,15 +175,15 @@ def test_wishes_that_make_no_sense_are_refused_with_a_reason(simulator: Simulato
         ("/_control/toy/act", {"action": "dance"}, "known: tell"),
         ("/_control/advance", {"seconds": -1}, "only goes forward"),
     ]:
-        answer = httpx.post(simulator.url + path, json=wish, trust_env=False)
+        answer = httpx.post(simulator.url + path, json=wish, **LOOPBACK)
         assert answer.status_code in (400, 404), path
         assert reason in answer.json()["error"]
 
 
 def test_the_clock_moves_forward_and_ticks_the_gateways(simulator: Simulator) -> None:
-    before = httpx.get(f"{simulator.url}/_control/health", trust_env=False).json()["now"]
+    before = httpx.get(f"{simulator.url}/_control/health", **LOOPBACK).json()["now"]
     simulator.advance(86_400)
-    after = httpx.get(f"{simulator.url}/_control/health", trust_env=False).json()["now"]
+    after = httpx.get(f"{simulator.url}/_control/health", **LOOPBACK).json()["now"]
     assert 86_400 <= after - before < 86_410
     assert abs(before - time.time()) < 10
 
@@ -187,7 +192,7 @@ def test_an_account_is_replaced_by_its_primary_credential_and_never_shown(simula
     simulator.register("toy", mode="test", credentials={"key": "secret-1"}, webhook_url="http://127.0.0.1:1/a")
     simulator.register("toy", mode="test", credentials={"key": "secret-1"}, webhook_url="http://127.0.0.1:1/b")
     simulator.register("toy", mode="live", credentials={"key": "secret-1"}, webhook_url="http://127.0.0.1:1/c")
-    answer = httpx.get(f"{simulator.url}/_control/accounts", trust_env=False)
+    answer = httpx.get(f"{simulator.url}/_control/accounts", **LOOPBACK)
     assert [row["webhook_url"][-1] for row in answer.json()["data"]] == ["b", "c"]
     assert "secret-1" not in answer.text
 
@@ -301,19 +306,19 @@ def test_waiting_for_idle_ends_with_an_error_while_something_is_held(telling: Si
 
 def test_the_index_page_lists_payments_with_buttons_and_says_what_it_is(simulator: Simulator) -> None:
     pay(simulator, "<b>ref</b>")
-    page = httpx.get(simulator.url, trust_env=False).text
+    page = httpx.get(simulator.url, **LOOPBACK).text
     assert "no real gateway is called" in page
     assert "&lt;b&gt;ref&lt;/b&gt;" in page
     assert 'action="/_control/toy/act"' in page
     button = httpx.post(
-        f"{simulator.url}/_control/toy/act", data={"action": "tell", "gateway_reference": "x"}, trust_env=False
+        f"{simulator.url}/_control/toy/act", data={"action": "tell", "gateway_reference": "x"}, **LOOPBACK
     )
     assert (button.status_code, button.headers["location"]) == (303, "/")
 
 
 def test_a_foreign_page_in_the_browser_cannot_steer_the_simulator(simulator: Simulator) -> None:
     answer = httpx.post(
-        f"{simulator.url}/_control/reset", headers={"sec-fetch-site": "cross-site"}, json={}, trust_env=False
+        f"{simulator.url}/_control/reset", headers={"sec-fetch-site": "cross-site"}, json={}, **LOOPBACK
     )
     assert answer.status_code == 403
 
@@ -336,7 +341,7 @@ def test_the_command_serves_on_loopback_until_it_is_stopped() -> None:
         deadline = time.monotonic() + 15
         while True:
             try:
-                answer = httpx.get(f"http://127.0.0.1:{port}/_control/health", trust_env=False)
+                answer = httpx.get(f"http://127.0.0.1:{port}/_control/health", **LOOPBACK)
                 break
             except httpx.ConnectError:
                 assert time.monotonic() < deadline

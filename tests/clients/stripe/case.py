@@ -216,6 +216,7 @@ class StripeCase(GatewayCase):
                 [_held(), ("payment_intent.succeeded", intent(**PAID)), release],
                 release[1],
                 PaymentStatus.CAPTURED,
+                1299,
                 attention={Attention.GATEWAY_DISAGREES},
                 capture_asked=TOTAL,
             ),

@@ -222,6 +222,26 @@ def test_voiding_a_session_that_is_over_reports_it_and_sends_nothing_more() -> N
     assert (report.status, len(http.sent)) == (PaymentStatus.EXPIRED, 1)
 
 
+def test_a_session_that_cannot_be_looked_at_is_expired_where_nobody_confirmed_it() -> None:
+    gateway, http = opened(NoAnswer("ReadTimeout"), answer(session(status="expired", url=None)))
+    report = gateway.void(VoidRequest(names=names("cs_test_docA1"), idempotency_key="v-1"))
+    assert (report.status, paths(http)[1]) == (
+        PaymentStatus.EXPIRED,
+        "POST /v1/checkout/sessions/cs_test_docA1/expire",
+    )
+    gateway, http = opened(NoAnswer("ReadTimeout"))
+    with pytest.raises(GatewayUnavailable):
+        gateway.void(VoidRequest(names=names("cs_test_docA1", "pi_docA1"), idempotency_key="v-1"))
+    assert paths(http) == ["GET /v1/checkout/sessions/cs_test_docA1"]
+
+
+def test_a_look_on_the_way_is_marked_as_such_and_says_so_to_nobody() -> None:
+    gateway, http = opened(answer(session()), answer(session(status="expired", url=None)))
+    gateway.void(VoidRequest(names=names("cs_test_docA1"), idempotency_key="v-1"))
+    assert [one.is_auxiliary for one in http.sent] == [True, False]
+    assert not any("uxiliary" in name for name in http.sent[0].headers)
+
+
 def test_a_void_that_came_too_late_reports_the_truth() -> None:
     late = {"type": "invalid_request_error", "code": "payment_intent_unexpected_state", "message": "no",
             "payment_intent": intent(**PAID)}  # fmt: skip
@@ -338,7 +358,7 @@ def test_a_lost_session_is_found_by_time() -> None:
 
 
 def test_a_lost_intent_is_found_by_search() -> None:
-    gateway, http = opened(answer(EMPTY), listing(intent(), kind="search_result"), answer(EMPTY))
+    gateway, http = opened(answer(EMPTY), listing(intent(), kind="search_result"))
     report = gateway.fetch_payment(names())
     assert report.gateway_reference == "pi_docA1"
     assert paths(http)[1] == "GET /v1/payment_intents/search"
@@ -364,10 +384,36 @@ def test_a_search_result_of_another_payment_is_not_ours() -> None:
 
 def test_a_list_that_is_too_long_to_read_proves_no_absence() -> None:
     page = listing(session(id="cs_test_other", client_reference_id="PAY_other", metadata={}), has_more=True)
-    gateway, http = opened(*[page] * 10)
+    gateway, http = opened(*[page] * 10, listing(kind="search_result"), answer(EMPTY))
     with pytest.raises(GatewayUnavailable):
         gateway.fetch_payment(names())
-    assert len(http.sent) == 10
+    assert paths(http) == ["GET /v1/checkout/sessions"] * 10 + [
+        "GET /v1/payment_intents/search",
+        "GET /v1/payment_intents",
+    ]
+
+
+def test_a_payment_is_found_although_one_of_the_ways_is_closed() -> None:
+    gateway, _ = opened(error(500), listing(intent(), kind="search_result"))
+    assert gateway.fetch_payment(names()).gateway_reference == "pi_docA1"
+    gateway, http = opened(error(500), listing(kind="search_result"), answer(EMPTY))
+    with pytest.raises(GatewayUnavailable):
+        gateway.fetch_payment(names())
+    assert len(http.sent) == 3
+
+
+def test_the_longest_reference_is_sent_whole() -> None:
+    reference = "R" * 200
+    gateway, http = opened(answer(session(client_reference_id=reference)))
+    gateway.initiate(CASE.payment_request(reference=reference))
+    sent = wire_fields(http.sent[0])
+    assert {sent["client_reference_id"], sent["metadata[payment_id]"]} == {reference}
+
+
+def test_a_config_shows_no_secret() -> None:
+    shown = repr(config.StripeConfig.of(CASE.credentials(Mode.TEST), mode=Mode.TEST))
+    assert "sk_test" not in shown
+    assert "whsec" not in shown
 
 
 def test_nothing_to_look_for_is_not_found_without_a_call() -> None:
