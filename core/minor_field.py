@@ -19,7 +19,7 @@ class MinorField(models.DecimalField):  # type: ignore[type-arg]
         kwargs["decimal_places"] = 0
         super().__init__(*args, **kwargs)
 
-    def deconstruct(self) -> tuple[str, str, list[Any], dict[str, Any]]:
+    def deconstruct(self) -> tuple[str, str, Any, dict[str, Any]]:
         name, path, args, kwargs = super().deconstruct()
         del kwargs["max_digits"], kwargs["decimal_places"]
         return name, path, args, kwargs
@@ -27,7 +27,7 @@ class MinorField(models.DecimalField):  # type: ignore[type-arg]
     def from_db_value(self, value: Decimal | None, expression: Any, connection: Any) -> int | None:
         return None if value is None else int(value)
 
-    def to_python(self, value: Any) -> int | None:  # type: ignore[override]
+    def to_python(self, value: Any) -> int | None:
         if value is None or type(value) is int:
             return value
         if isinstance(value, (float, bool)):

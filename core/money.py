@@ -123,9 +123,10 @@ def decimal_to_minor(value: Decimal, exponent: int) -> int:
     if shift > 60:
         raise MoneyError("an amount has at most 38 digits")
     if shift >= 0:
-        minor = whole * 10**shift
+        minor = whole * int(10**shift)
     else:
-        minor, rest = divmod(whole, 10**-shift) if shift > -5000 else (0, whole)
+        unit: int = 10 ** min(-shift, 5000)
+        minor, rest = divmod(whole, unit)
         if rest:
             raise MoneyError(f"more than {exponent} decimals")
     if minor > MAX_MINOR:

@@ -87,10 +87,10 @@ def _fold_payment(work: Work, report: Report, cause: Cause, now: datetime) -> Ve
             verdict = _captured(work, report, cause, now)
         case S.AUTHORIZED:
             verdict = _authorized(work, report, cause, now)
-        case S.PENDING | S.REQUIRES_ACTION as target:
-            verdict = _open(work, report, target, cause, now)
-        case S.FAILED | S.EXPIRED | S.VOIDED as target:
-            verdict = _dead(work, report, target, cause, now)
+        case S.PENDING | S.REQUIRES_ACTION:
+            verdict = _open(work, report, S(report.status), cause, now)
+        case S.FAILED | S.EXPIRED | S.VOIDED:
+            verdict = _dead(work, report, S(report.status), cause, now)
         case _:
             verdict = Verdict.APPLIED
     _take_fee(work, report)

@@ -55,6 +55,8 @@ def read(row: Any) -> Loaded:
 
 
 def by_public_id(public_id: str, *, lab_id: int, mode: Mode) -> Loaded | None:
+    if "\0" in public_id:  # PostgreSQL takes no text with it
+        return None
     return _one(_BY_PUBLIC_ID, [public_id, lab_id, mode.value])
 
 

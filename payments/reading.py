@@ -20,6 +20,8 @@ _REFUND: Final = (
 
 def payment(public_id: str, *, lab_id: int, mode: Mode) -> PaymentState | None:
     """One statement; None for another lab's or the other mode's, too."""
+    if "\0" in public_id:  # PostgreSQL takes no text with it
+        return None
     with connection.cursor() as cursor:
         cursor.execute(_PAYMENT, [public_id, lab_id, mode.value])
         row = cursor.fetchone()

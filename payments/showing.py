@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 from core.gateways import encoding, registry
 from core.gateways.port import CanRefund
@@ -55,7 +55,16 @@ def payment(state: PaymentState, *, pay_url: str | None) -> dict[str, Any]:
     return shown
 
 
-def refund(state: PaymentState, one: RefundState) -> dict[str, Any]:
+class RefundedPayment(Protocol):
+    """What a refund shows of its payment: its state, or its row."""
+
+    @property
+    def public_id(self) -> str: ...
+    @property
+    def currency(self) -> str: ...
+
+
+def refund(state: RefundedPayment, one: RefundState) -> dict[str, Any]:
     """The refund object of the API."""
     failure = one.failure
     return {

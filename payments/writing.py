@@ -108,8 +108,7 @@ def _refund(refund: RefundState) -> dict[str, Any]:
         "status": refund.status,
         "gateway_reference": refund.gateway_reference,
         "pending_reason": refund.pending_reason,
-        "failure": failure
-        and {"code": failure.code, "gateway_code": failure.gateway_code, "message": failure.message},
+        "failure": failure and {"code": failure.code, "gateway_code": failure.gateway_code, "message": failure.message},
         "unknown_since": refund.unknown_since,
         "check_count": refund.check_count,
         "next_check_at": refund.next_check_at,
@@ -217,6 +216,3 @@ def exchange_part(
             lease_token,
         ),
     )
-
-
-

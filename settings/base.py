@@ -69,9 +69,9 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024  # 1 MiB, what a webhook may have at m
 FILE_UPLOAD_MAX_MEMORY_SIZE = DATA_UPLOAD_MAX_MEMORY_SIZE
 
 INSTALLED_APPS = [
-    "unfold",  # before the admin, whose templates it replaces
+    "unfold.apps.BasicAppConfig",  # before the admin, whose templates it replaces; the site itself is ours
     "unfold.contrib.filters",
-    "django.contrib.admin",
+    "core.desk.apps.DeskAdminConfig",  # django.contrib.admin with our site
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -252,7 +252,19 @@ CONTENT_SECURITY_POLICY_ADMIN = {
     "form-action": [SELF],
 }
 
-UNFOLD = {"SITE_TITLE": "Paywright", "SITE_HEADER": "Paywright", "SITE_SYMBOL": "payments", "SHOW_BACK_BUTTON": True}
+UNFOLD = {
+    "SITE_TITLE": "Paywright",
+    "SITE_HEADER": "Paywright",
+    "SITE_SYMBOL": "payments",
+    "SITE_URL": None,  # the platform has no front page
+    "SHOW_BACK_BUTTON": True,
+    "SHOW_HISTORY": False,  # the audit log has it
+    "DASHBOARD_CALLBACK": "payments.admin.dashboard.context",
+    "ENVIRONMENT": "payments.admin.navigation.chosen_lab",
+    "STYLES": ["payments.admin.navigation.stylesheet"],
+    "SCRIPTS": ["payments.admin.navigation.script"],
+    "SIDEBAR": {"show_search": False, "navigation": "payments.admin.navigation.sidebar"},
+}
 
 # --- Logs -------------------------------------------------------------------------------------------------------------
 DJANGO_STRUCTLOG_CELERY_ENABLED = True

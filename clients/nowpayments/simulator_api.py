@@ -275,8 +275,7 @@ class Api:
             updated_at=self._state.now(),
             **members,
         )
-        self._state.payments[number] = payment
-        return payment
+        return self._state.add(payment)
 
     def _play(self, payment: Payment, case: str) -> None:
         if payment.status != "waiting":
@@ -356,7 +355,7 @@ class Api:
         batch = Batch(id=self._office.next_id(), api_key=call.api_key, created_at=self._state.now(), payouts=[])
         for wish in wishes:
             batch.payouts.append(self._withdrawal(batch, members(wish, WITHDRAWAL), given.get("ipn_callback_url")))
-        self._state.batches[batch.id] = batch
+        self._state.add_batch(batch)
         return bodies.batch(batch)
 
     def _withdrawal(self, batch: Batch, wish: Json, callback_url: str | None) -> Payout:

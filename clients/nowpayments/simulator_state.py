@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import heapq
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -118,7 +120,8 @@ class State:
         self.now = now
         self.failing_payouts = 0
         self._tell = tell
-        self._timers: list[tuple[float, Callable[[], None]]] = []
+        self._timers: list[tuple[float, int, Callable[[], None]]] = []  # a heap: every payment has one
+        self._timer_numbers = itertools.count()
 
     def payout(self, number: int) -> Payout | None:
         return next((one for batch in self.batches.values() for one in batch.payouts if one.id == number), None)
@@ -126,19 +129,27 @@ class State:
     # --- time ------------------------------------------------------------------------------------------------------
 
     def later(self, seconds: float, work: Callable[[], None]) -> None:
-        self._timers.append((self.now() + seconds, work))
+        heapq.heappush(self._timers, (self.now() + seconds, next(self._timer_numbers), work))
 
     def tick(self) -> None:
-        due = [work for moment, work in self._timers if moment <= self.now()]
-        self._timers = [timer for timer in self._timers if timer[0] > self.now()]
-        for work in due:
-            work()
-        for payment in list(self.payments.values()):
-            if payment.status == "waiting" and self.now() >= payment.watched_until:
-                self.expire(payment)
-        for batch in self.batches.values():
-            if not batch.is_verified and self.now() >= batch.created_at + VERIFY_SECONDS:
-                self._reject(batch)
+        while self._timers and self._timers[0][0] <= self.now():
+            heapq.heappop(self._timers)[2]()
+
+    # --- what is made ----------------------------------------------------------------------------------------------
+
+    def add(self, payment: Payment) -> Payment:
+        """Watch the address until its time is over."""
+        self.payments[payment.id] = payment
+        self.later(payment.watched_until - self.now(), lambda: self._expire_if_waiting(payment))
+        return payment
+
+    def add_batch(self, batch: Batch) -> None:
+        self.batches[batch.id] = batch
+        self.later(VERIFY_SECONDS, lambda: self._reject(batch))
+
+    def _expire_if_waiting(self, payment: Payment) -> None:
+        if payment.status == "waiting":
+            self.expire(payment)
 
     # --- coins arrive ----------------------------------------------------------------------------------------------
 

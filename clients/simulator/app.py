@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from importlib import import_module
@@ -20,6 +21,8 @@ from clients.simulator.gateways import Gateways
 from clients.simulator.webhooks import WebhookSender
 from clients.simulator.world import SimulatedWorld
 from core.gateways.simulating import GatewaySimulator
+
+logger = logging.getLogger("simulator")
 
 RETRY_FACTOR: Final = 0.2  # a gateway's pauses between tries of a webhook, times this
 TICK_SECONDS: Final = 0.25
@@ -71,5 +74,8 @@ def load(dotted: str) -> type[GatewaySimulator]:
 async def _tick(simulators: Mapping[str, GatewaySimulator]) -> None:
     while True:
         await asyncio.sleep(TICK_SECONDS)
-        for simulator in simulators.values():
-            simulator.tick()
+        for slug, simulator in simulators.items():
+            try:
+                simulator.tick()
+            except Exception:  # one simulator's bug must not stop the clock of the others
+                logger.exception("the simulator of %s failed as time went by", slug)

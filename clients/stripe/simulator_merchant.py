@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import heapq
+import itertools
 import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -52,7 +54,8 @@ class Merchant:
         self.cause: Json = {"id": None, "idempotency_key": None}  # of the request that is being worked on
         self._now = now
         self._send = send
-        self._timers: list[tuple[float, Callable[[], None]]] = []
+        self._timers: list[tuple[float, int, Callable[[], None]]] = []  # a heap: every session has one
+        self._timer_numbers = itertools.count()
 
     def now(self) -> int:
         return int(self._now())
@@ -128,13 +131,11 @@ class Merchant:
     # --- time ------------------------------------------------------------------------------------------------------
 
     def later(self, seconds: float, work: Callable[[], None]) -> None:
-        self._timers.append((self._now() + seconds, work))
+        heapq.heappush(self._timers, (self._now() + seconds, next(self._timer_numbers), work))
 
     def tick(self) -> None:
-        due = [timer for timer in self._timers if timer[0] <= self._now()]
-        self._timers = [timer for timer in self._timers if timer[0] > self._now()]
-        for _, work in due:
-            work()
+        while self._timers and self._timers[0][0] <= self._now():
+            heapq.heappop(self._timers)[2]()
 
     # --- idempotency -----------------------------------------------------------------------------------------------
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -17,7 +16,6 @@ from core.gateways.redaction import redact, redact_text
 from core.money import Money, MoneyError
 
 NOTHING: Final = "–"
-MAX_BODY: Final = 64 * 1024  # of a stored body that is read for showing
 
 GOOD: Final = "good"
 WARN: Final = "warn"
@@ -69,7 +67,7 @@ def money(minor: int | None, asset: str) -> str:
 
 def time(at: datetime | None) -> str:
     """To the second, in UTC, like the logs."""
-    return NOTHING if at is None else at.astimezone(timezone.timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return NOTHING if at is None else at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def ago(at: datetime | None, now: datetime) -> str:
@@ -92,9 +90,8 @@ def as_json(value: Any) -> str:
 
 def body_text(body: bytes | memoryview | None) -> str:
     """A stored webhook body for reading: JSON and forms by their members, anything else as text, all redacted."""
-    raw = bytes(body or b"")
-    text = raw[:MAX_BODY].decode("utf-8", "replace")
-    found = _members(text) if len(raw) <= MAX_BODY else None
+    text = bytes(body or b"").decode("utf-8", "replace")
+    found = _members(text)
     return redact_text(text) if found is None else as_json(found)
 
 

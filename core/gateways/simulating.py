@@ -60,7 +60,11 @@ class World(Protocol):
 class GatewaySimulator(ABC):
     slug: ClassVar[str]
     hosts: ClassVar[tuple[str, ...]]  # requests arrive at /<host>/<path>
-    retry_seconds: ClassVar[tuple[float, ...]] = (1.0, 2.0, 4.0)  # pauses between tries of a webhook; scaled down locally
+    retry_seconds: ClassVar[tuple[float, ...]] = (
+        1.0,
+        2.0,
+        4.0,
+    )  # pauses between tries of a webhook; scaled down locally
 
     def __init__(self, world: World) -> None:
         self.world = world

@@ -29,8 +29,10 @@ def read_order(data: Any, context: ApiKeyContext) -> Order:
     purpose = take.take("purpose", fields.one_of(Purpose.values), Purpose.PAYMENT.value)
     customer = _customer(take)
     if purpose == Purpose.DEPOSIT and (customer is None or not customer.id):
-        take.refuse("customer", FieldError("customer_required", "A deposit needs a customer with an id: whose balance?"))
-    order = {
+        take.refuse(
+            "customer", FieldError("customer_required", "A deposit needs a customer with an id: whose balance?")
+        )
+    order: dict[str, Any] = {
         "purpose": purpose,
         "gateway": take.take("gateway", clean_gateway, ""),
         "merchant_reference": take.take("reference", fields.clean_reference, ""),
@@ -50,7 +52,9 @@ def read_order(data: Any, context: ApiKeyContext) -> Order:
         "metadata": take.take("metadata", fields.clean_metadata, {}),
     }
     if amount is not None and (order["tax"] or 0) + (order["delivery"] or 0) > amount:
-        take.refuse("tax", FieldError("parts_exceed_amount", "Tax and delivery are parts of amount; together they exceed it."))
+        take.refuse(
+            "tax", FieldError("parts_exceed_amount", "Tax and delivery are parts of amount; together they exceed it.")
+        )
     take.check()
     assert amount is not None and currency is not None
     return Order(money=Money(amount, currency), **order)

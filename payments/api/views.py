@@ -30,6 +30,13 @@ def json_response(body: Any, status: int = 200) -> HttpResponse:
     return response
 
 
+def caller(request: Request) -> ApiKeyContext:
+    """Whose API key this request carries; authentication has made sure."""
+    context: Any = request.auth
+    assert isinstance(context, ApiKeyContext)
+    return context
+
+
 def once(
     request: Request, *, route: str, path: str, validated: Any, operation: str, sequence: str | None,
     first: Callable[[idempotency.Started], Any], again: Callable[[idempotency.Resume], Any],
@@ -40,7 +47,7 @@ def once(
     `first` records the operation in the open transaction, `again` finds one that was left unfinished (or records it);
     what they return goes to `send`, after the commit. A 2xx or 4xx is stored, a 5xx never.
     """
-    context: ApiKeyContext = request.auth
+    context = caller(request)
     key = idempotency.read_key(request.headers)
     fingerprint = idempotency.fingerprint(path, validated)
 
@@ -67,7 +74,7 @@ class InitiateView(APIView):
     scopes: ClassVar = {"POST": "payments:write"}
 
     def post(self, request: Request) -> HttpResponse:
-        context: ApiKeyContext = request.auth
+        context = caller(request)
         idempotency.read_key(request.headers)
         order = inputs.read_order(request.data, context)
 
@@ -94,7 +101,7 @@ class StatusView(APIView):
     scopes: ClassVar = {"GET": "payments:read"}
 
     def get(self, request: Request, public_id: str) -> HttpResponse:
-        context: ApiKeyContext = request.auth
+        context = caller(request)
         state = reading.payment(public_id, lab_id=context.lab_id, mode=context.mode)
         if state is None:
             raise NotFound
@@ -113,7 +120,7 @@ class RefundView(APIView):
     scopes: ClassVar = {"POST": "refunds:write"}
 
     def post(self, request: Request) -> HttpResponse:
-        context: ApiKeyContext = request.auth
+        context = caller(request)
         idempotency.read_key(request.headers)
         wish = inputs.read_refund(request.data)
         loaded = operations.load(wish.payment, lab_id=context.lab_id, mode=context.mode)
@@ -176,7 +183,7 @@ def _on_payment(
     request: Request, public_id: str, verb: str, amount: int | None,
     record: Callable[[loading.Loaded], operations.Recorded], send: Callable[..., PaymentState],
 ) -> HttpResponse:  # fmt: skip
-    context: ApiKeyContext = request.auth
+    context = caller(request)
     idempotency.read_key(request.headers)
     loaded = operations.load(public_id, lab_id=context.lab_id, mode=context.mode)
 

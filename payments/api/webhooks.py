@@ -94,5 +94,3 @@ def _response(reply: WebhookReply) -> HttpResponse:
     if reply.status == 405:
         response["Allow"] = "POST"
     return response
-
-

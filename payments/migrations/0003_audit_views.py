@@ -15,7 +15,7 @@ VIEWS = {
                nullif(gateway_reference, '') AS gateway_reference, nullif(merchant_reference, '') AS merchant_reference,
                (SELECT g.word FROM unnest(string_to_array('{GRAVITY}', ', ')) WITH ORDINALITY AS g(word, n)
                 WHERE g.word = ANY(attention) ORDER BY g.n LIMIT 1) AS attention
-        FROM payments_payment""",
+        FROM payments_payment""",  # noqa: S608 - only our own words
     "audit_transition": """
         SELECT payment_id, seq, from_status, to_status, cause, cause_id FROM payments_paymenttransition""",
     "audit_attempt": """

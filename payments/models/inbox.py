@@ -52,9 +52,7 @@ class WebhookEvent(LabModel):
         ordering = ["-id"]
         constraints = [
             models.UniqueConstraint(fields=["gateway_key", "event_key"], name="payments_event_key_uniq"),  # I15
-            models.CheckConstraint(
-                condition=models.Q(state__in=EventState.values), name="payments_event_state_known"
-            ),
+            models.CheckConstraint(condition=models.Q(state__in=EventState.values), name="payments_event_state_known"),
         ]
         indexes = [
             models.Index(

@@ -43,7 +43,9 @@ class PaymentGatewayKey(LabModel):
         ordering = ["priority", "id"]
         constraints = [
             models.UniqueConstraint(fields=["lab", "mode", "id"], name="payments_gatewaykey_lab_mode_id_uniq"),
-            models.CheckConstraint(condition=models.Q(mode__in=["test", "live"]), name="payments_gatewaykey_mode_known"),
+            models.CheckConstraint(
+                condition=models.Q(mode__in=["test", "live"]), name="payments_gatewaykey_mode_known"
+            ),
         ]
         indexes = [models.Index(fields=["lab", "mode", "priority", "id"], name="payments_gatewaykey_choose")]
 

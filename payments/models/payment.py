@@ -79,7 +79,9 @@ class Payment(LabModel):
     is_duplicate = models.BooleanField(default=False, db_default=False)
     claim = models.CharField(max_length=16, blank=True, default="", db_default="")  # waits for a fetch to confirm it
 
-    link = models.ForeignKey("payments.OnlinePayment", on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    link = models.ForeignKey(
+        "payments.OnlinePayment", on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
     holds_link_use = models.BooleanField(default=False, db_default=False)
     page_token_hash = models.CharField(max_length=64, unique=True, editable=False)
     page_token_sealed = models.TextField(editable=False)

@@ -21,6 +21,7 @@ from core.gateways.types import (
     CaptureMode,
     CustomerDetails,
     Decline,
+    FraudStatus,
     Mode,
     Operation,
     PaymentRequest,
@@ -30,7 +31,7 @@ from core.gateways.types import (
 )
 from core.hashing import keyed_hash
 from core.money import Money
-from payments import fold, rows, showing
+from payments import fold, showing
 from payments.frame import Fact, apply_reports
 from payments.models import Outcome
 from payments.services import errors
@@ -180,7 +181,7 @@ def _new_state(
         "gateway_key_id": key.id, "account": key.account, "purpose": order.purpose,
         "merchant_reference": order.merchant_reference, "currency": order.money.asset, "amount": order.money.minor,
         "customer_id": customer_id, "capture_mode": order.capture.value, "try_number": 1,
-        "status": PaymentStatus.PENDING, "attention": set(), "fraud_status": rows.FraudStatus.UNKNOWN,
+        "status": PaymentStatus.PENDING, "attention": set(), "fraud_status": FraudStatus.UNKNOWN,
         "fraud_message": "", "gateway_reference": "", "claim": "", "link_id": order.link_id,
         "holds_link_use": order.link_id is not None, "page_token_sealed": "", "description": order.description,
         "return_url": order.return_url, "metadata": order.metadata, "transition_seq": 1, "created_at": now,
@@ -361,6 +362,3 @@ def answer_part(held: Held, status: int, body: str) -> Part:
     for name in ordered:
         sql = sql.replace(f"%({name})s", "%s")
     return Part("answer_kept", sql, tuple(values[name] for name in ordered))
-
-
-

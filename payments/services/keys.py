@@ -112,6 +112,18 @@ def _opened(key: KeyRow, previous: tuple[tuple[str, str], ...]) -> Gateway:
     return registry.open_gateway(key.gateway, values, mode=key.mode, cache_scope=f"{key.lab_id}:{key.id}")
 
 
+def can_be_opened(key: KeyRow) -> bool:
+    """Whether every sealed value of the key opens. Builds no gateway and calls nobody."""
+    try:
+        _unsealed(key)
+        key.webhook_url()
+    except CannotOpen:
+        return False
+    except registry.UnknownGateway:  # its secrets cannot be told from its other values
+        return True
+    return True
+
+
 def _valid_until(key: KeyRow) -> tuple[tuple[str, str], ...]:
     now = clock.now()
     kept = strict_json.loads(key.previous_secrets)
@@ -188,6 +200,23 @@ def update_gateway_key(
     return key
 
 
+def disable_gateway_key(*, key: PaymentGatewayKey, actor: Any) -> PaymentGatewayKey:
+    """Take no more payments and no more webhooks with this key; again is harmless.
+
+    Opens nothing: a key that cannot be opened, or whose gateway is gone, can still be switched off.
+    """
+    with transaction.atomic():
+        key = PaymentGatewayKey.objects.for_lab(key.lab_id).select_for_update().get(pk=key.pk)
+        if key.is_active:
+            key.is_active, key.updated_at = False, clock.now()
+            key.save(update_fields=["is_active", "updated_at"])
+            audit.record(
+                lab=key.lab_id, actor=actor, action="gateway_key.disabled", object_type="gateway_key",
+                object_id=key.public_id,
+            )  # fmt: skip
+    return key
+
+
 def _filled(about: Description, values: Mapping[str, str]) -> dict[str, str]:
     given = {name: value.strip() for name, value in values.items() if value and value.strip()}
     return {**{one.name: one.default for one in about.credentials if one.default}, **given}
@@ -215,9 +244,22 @@ def _facts(value: str) -> dict[str, str]:
     """What may be shown of a secret."""
     return {
         "last_four": value[-4:] if len(value) >= 12 else "",
-        "fingerprint": keyed_hash("secret_fingerprint", value)[:12],
+        "fingerprint": _fingerprint(value),
         "changed_at": clock.now().isoformat(),
     }
+
+
+def _fingerprint(value: str) -> str:
+    return keyed_hash("secret_fingerprint", value)[:12]
+
+
+def holds(key: PaymentGatewayKey, values: Mapping[str, str]) -> bool:
+    """Whether these are the values of `key`, told by the fingerprints of its secrets: nothing is opened."""
+    shown = {name: facts["fingerprint"] for name, facts in key.secret_facts.items()}
+    return all(
+        shown[name] == _fingerprint(value) if name in shown else key.credentials.get(name) == value
+        for name, value in values.items()
+    )
 
 
 def _keep_previous(key: PaymentGatewayKey, about: Description, changed: Mapping[str, str]) -> None:

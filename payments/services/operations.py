@@ -372,4 +372,3 @@ def _refund_refused(recorded: Recorded, asked: Asked, error: GatewayError, held:
     transactions.run(body)
     _let_go(held, told)
     return told
-

@@ -38,9 +38,7 @@ def make_api_key(lab: Lab, mode: Mode = Mode.LIVE, scopes: list[str] | None = No
 
 def make_gateway_key(lab: Lab, gateway: str = "stripe", mode: Mode = Mode.LIVE, **values: Any) -> PaymentGatewayKey:
     credentials = {name: text.format(mode=mode.value) for name, text in CREDENTIALS[gateway].items()}
-    return keys.create_gateway_key(
-        lab=lab, gateway=gateway, mode=mode, values={**credentials, **values}, actor="test"
-    )
+    return keys.create_gateway_key(lab=lab, gateway=gateway, mode=mode, values={**credentials, **values}, actor="test")
 
 
 def make_payment(
@@ -94,7 +92,10 @@ def tell(
 ) -> frame.Fact:
     """Apply one report as the frame does; the fact says what became of it."""
     cause = Cause(
-        kind=kind, id=cause_row(key, kind, payment_id), seen_seq=seen.transition_seq if seen else None, seen_claim=seen.claim if seen else ""
+        kind=kind,
+        id=cause_row(key, kind, payment_id),
+        seen_seq=seen.transition_seq if seen else None,
+        seen_claim=seen.claim if seen else "",
     )
     fact = frame.Fact(key=key_facts(key), report=report, cause=cause, payment_id=payment_id)
     frame.apply_reports([fact], wait=True, now=now)
@@ -105,5 +106,3 @@ def read(payment_id: int) -> PaymentState:
     loaded = loading.by_id(payment_id)
     assert loaded is not None
     return loaded.state
-
-

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-
 from django.db import connection
 
 from core import checks as core_checks
 from core import encryption, shared_redis
+from core.gateways import registry
+from core.gateways.types import Mode
 from core.models import Lab
 from finance import checks as finance_checks
 from payments import checks as payments_checks
@@ -17,6 +18,7 @@ from payments import doorbell
 from payments.models import PaymentGatewayKey
 from payments.services import keys
 from tests.payments import builders
+from tests.payments.shop import Shop, Wire
 
 
 @pytest.fixture(autouse=True)
@@ -66,3 +68,36 @@ def stripe_key(lab: Lab) -> PaymentGatewayKey:
 @pytest.fixture
 def nowpayments_key(lab: Lab) -> PaymentGatewayKey:
     return builders.make_gateway_key(lab, "nowpayments")
+
+
+@pytest.fixture
+def wire(monkeypatch: pytest.MonkeyPatch) -> Iterator[Wire]:
+    """Every gateway talks to this script. Nothing may be asked that the test did not expect."""
+    made = Wire()
+    monkeypatch.setattr(registry, "_http", lambda cls, mode: made)
+    yield made
+    assert made.unexpected == []
+
+
+@pytest.fixture
+def shop(db: None, wire: Wire) -> Shop:
+    """A lab with a live Stripe account."""
+    return Shop(wire)
+
+
+@pytest.fixture
+def test_mode_shop(shop: Shop, wire: Wire) -> Shop:
+    """The same lab with its test account."""
+    return Shop(wire, lab=shop.lab, mode=Mode.TEST)
+
+
+@pytest.fixture
+def other_shop(db: None, wire: Wire) -> Shop:
+    """Another lab, likewise with a live Stripe account."""
+    return Shop(wire, lab=builders.make_lab("Other"))
+
+
+@pytest.fixture
+def crypto(db: None, wire: Wire) -> Shop:
+    """A lab with a live NOWPayments account: no idempotency keys, no holds, no refunds."""
+    return Shop(wire, lab=builders.make_lab("Crypto"), gateway="nowpayments")

@@ -131,7 +131,9 @@ class Replay:
         if self.story.capture_asked is not None and state.capture_asked is None:
             Payment.across_labs.filter(pk=self.payment_id).update(capture_asked=self.story.capture_asked.minor)
         for reference, money in self.story.refunds_asked.items():
-            is_new = not Refund.across_labs.filter(payment_id=self.payment_id, sent_reference=self.name(reference)).exists()
+            is_new = not Refund.across_labs.filter(
+                payment_id=self.payment_id, sent_reference=self.name(reference)
+            ).exists()
             if is_new and state.status is PaymentStatus.CAPTURED:
                 self.refund(reference, money.minor)
 
@@ -164,7 +166,9 @@ class Replay:
 
 def posted(payment_id: int) -> int:
     """Net of the customer's or sales side in the ledger: captured less refunded."""
-    entries = Entry.across_labs.filter(transaction__payment_id=payment_id).exclude(account__kind__in=["clearing", "fees"])
+    entries = Entry.across_labs.filter(transaction__payment_id=payment_id).exclude(
+        account__kind__in=["clearing", "fees"]
+    )
     return sum(entry.amount for entry in entries)
 
 
@@ -184,7 +188,9 @@ def world(db: None) -> tuple[Lab, dict[str, PaymentGatewayKey]]:
     found = {}
     for case in ALL_CASES:
         values = {name: text for name, text in case.credentials(Mode.LIVE).items() if isinstance(text, str)}
-        found[case.slug] = keys.create_gateway_key(lab=lab, gateway=case.slug, mode=Mode.LIVE, values=values, actor="test")
+        found[case.slug] = keys.create_gateway_key(
+            lab=lab, gateway=case.slug, mode=Mode.LIVE, values=values, actor="test"
+        )
     return lab, found
 
 

@@ -30,7 +30,9 @@ class Command(BaseCommand):
             (*core_checks.CHECKS, *finance_checks.CHECKS, *payments_checks.CHECKS), key=lambda check: _number(check[0])
         ):
             wrong += self._check(name, sql, quiet=options["quiet"])
-        wrong += self._list("I25 audit chain: every keyed hash computed again", core_checks.audit_chain_faults(), options)
+        wrong += self._list(
+            "I25 audit chain: every keyed hash computed again", core_checks.audit_chain_faults(), options
+        )
         wrong += self._list("I28 all guards of the database exist", guards.missing(), options)
         seconds = time.monotonic() - began
         if wrong:

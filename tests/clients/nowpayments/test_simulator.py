@@ -75,7 +75,7 @@ def book(simulator: Simulator) -> tuple[str, str, str]:
     return line["captured"], line["asset"], line["status"]
 
 
-def statuses(receiver: Receiver) -> list[tuple[str, str | None]]:
+def statuses(receiver: Receiver) -> list[tuple[str, int | None]]:
     bodies = [json.loads(one.body) for one in receiver.received]
     return [(body["payment_status"], body["parent_payment_id"]) for body in bodies]
 
@@ -487,11 +487,12 @@ def test_a_payout_nobody_verifies_is_rejected_after_an_hour(simulator: Simulator
 
 
 def test_a_payout_to_a_foreign_address_or_of_too_fine_an_amount_is_refused(api: httpx.Client) -> None:
-    for change, code in [
+    changes: list[tuple[dict[str, Any], str]] = [
         ({"address": "0x12"}, "BAD_CREATE_WITHDRAWAL_REQUEST"),
         ({"amount": 12.5000001}, "INVALID_REQUEST_PARAMS"),
         ({"amount": 0.5}, "BAD_CREATE_WITHDRAWAL_REQUEST"),
-    ]:
+    ]
+    for change, code in changes:
         wish = {"address": ADDRESS, "currency": "usdttrc20", "amount": 12.5, **change}
         answer = api.post("/v1/payout", json={"withdrawals": [wish]}, headers=token(api))
         assert (answer.status_code, answer.json()["code"]) == (400, code)

@@ -4,6 +4,8 @@ Run by the Python of `.venv-localstripe` and imported by nothing: the fake has a
 command would listen on every interface and keep its data in a file of the system's temporary folder.
 """
 
+# mypy: disable-error-code="import-not-found"
+
 from __future__ import annotations
 
 import sys

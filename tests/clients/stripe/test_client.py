@@ -55,15 +55,18 @@ def listing(*items: dict[str, Any], has_more: bool = False, kind: str = "list") 
     return answer({"object": kind, "data": list(items), "has_more": has_more})
 
 
-def error(status: int, headers: dict[str, str] | None = None, **members: Any) -> HttpResponse:
+def error(status: int, headers: Any = None, **members: Any) -> HttpResponse:
     return answer({"error": members}, status=status, headers=headers)
 
 
 def names(*references: str, reference: str | None = REFERENCE) -> PaymentNames:
-    first, *rest = (*references, None)
-    others = tuple(one for one in rest if one)
+    first = references[0] if references else None
     return PaymentNames(
-        reference=reference, gateway_reference=first, other_references=others, amount=TOTAL, created_at=NOW
+        reference=reference,
+        gateway_reference=first,
+        other_references=references[1:],
+        amount=TOTAL,
+        created_at=NOW,
     )
 
 

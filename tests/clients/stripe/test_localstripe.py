@@ -22,6 +22,7 @@ import httpx
 import pytest
 import stripe
 
+from core.gateways.testing import MemoryCache
 from core.gateways.types import Mode, PaymentStatus, WebhookDelivery
 from core.strict_json import load_object
 from tests.clients.stripe import witness
@@ -114,12 +115,12 @@ def test_its_webhook_is_read_and_the_official_verifier_agrees(
     assert stage.confirm(created.gateway_reference or "") == 200
     delivery = next_about(mailbox, created.gateway_reference or "")
     header = delivery.headers["stripe-signature"]
-    official = stripe.Webhook.construct_event(delivery.body, header, WEBHOOK_SECRET)  # type: ignore[no-untyped-call]
+    official = stripe.Webhook.construct_event(delivery.body, header, WEBHOOK_SECRET)
     gateway = witness.WitnessedGateway(
         {"webhook_secret": WEBHOOK_SECRET},
         mode=Mode.TEST,
         http=stage.gateway()._http,
-        cache=witness.MemoryCache(),
+        cache=MemoryCache(),
         clock=lambda: datetime.now(UTC),
     )
     reading = gateway.read_webhook(delivery)
