@@ -136,7 +136,7 @@ class Api:
             await _pause(request)
             mine.status, mine.body = 200, copy.deepcopy(_caused(call, work, headers["Request-Id"], key))
         except StripeError as error:
-            if False:  # refused before execution: the key stays free
+            if not error.is_stored:  # refused before execution: the key stays free
                 del call.m.answers[key]
                 raise
             mine.status, mine.body = error.status, copy.deepcopy(error.body)
