@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.db import OperationalError
+
 from core.errors import DomainError
 
 
@@ -9,8 +11,11 @@ class BadPosting(ValueError):
     """A posting that cannot be meant (unbalanced, one line, no source). A bug of the caller, found before any SQL."""
 
 
-class RetryPosting(Exception):
-    """A deadlock, or somebody else posted in between: nothing was written. Roll back and do the whole transaction again."""
+class RetryPosting(OperationalError):
+    """A deadlock, or somebody else posted in between: nothing was written. Roll back and do the whole transaction again.
+
+    An OperationalError caused by psycopg's, like every other deadlock, so that whoever repeats those repeats this.
+    """
 
 
 class SourceReused(DomainError):

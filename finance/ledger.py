@@ -136,7 +136,7 @@ def said_by_the_database() -> Iterator[None]:
     except DatabaseError as error:
         cause = error.__cause__
         if getattr(cause, "sqlstate", None) in _TRY_AGAIN:
-            raise RetryPosting("the database could not finish: do the whole transaction again") from error
+            raise RetryPosting("the database could not finish: do the whole transaction again") from cause
         constraint = getattr(getattr(cause, "diag", None), "constraint_name", None)
         if constraint in _REFUSALS:
             raise _REFUSALS[constraint] from error

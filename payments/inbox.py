@@ -108,7 +108,7 @@ def _conflict(received: Received) -> list[int]:
             Fact(key=received.key, report=report, cause=_cause(event_id), only_attention=Attention.CONFLICT)
             for report in received.reading.reports
         ]
-        apply_reports(facts, wait=True)
+        apply_reports(facts, wait=False)  # a busy payment stays without the mark; the event has it
     return []
 
 

@@ -241,7 +241,7 @@ class State:
         arrived = payment.arrived + sum(same, Decimal(0))
         exact = _EXACT.divide(_EXACT.multiply(payment.price_amount, arrived), payment.pay_amount)
         return exact.quantize(
-            Decimal(1).scaleb(-scale_of(payment.price_currency)), rounding='ROUND_HALF_UP', context=_EXACT
+            Decimal(1).scaleb(-scale_of(payment.price_currency)), rounding=ROUND_FLOOR, context=_EXACT
         )
 
     # --- payouts ---------------------------------------------------------------------------------------------------

@@ -195,9 +195,10 @@ class StripeGateway(Gateway, CanCapture, CanVoid, CanRefund, CanReadReturn):
             if session is None or session.get("status") == "open":
                 body = self._api.expire_session(session_id, key=request.idempotency_key)
                 return self._checked(_payment(translate.read_session(body)))
-            intent = facts.id_of(session.get("payment_intent"))
-            if intent is None:
+            # An intent that a session made can be canceled while it is held, and never otherwise.
+            if not _is_held(session):
                 return self._checked(_payment(translate.read_session(session)))
+            intent = facts.id_of(session.get("payment_intent"))
         if intent is None:
             raise RequestRejected("Stripe gave no name by which this payment could be voided")
         body = self._api.cancel(intent, key=request.idempotency_key)
@@ -399,6 +400,11 @@ def _first(names: PaymentNames, pattern: re.Pattern[str]) -> str | None:
         if name is not None and pattern.fullmatch(name):
             return name
     return None
+
+
+def _is_held(session: Body) -> bool:
+    intent = session.get("payment_intent")
+    return isinstance(intent, dict) and intent.get("status") == "requires_capture"
 
 
 def _window(names: PaymentNames) -> dict[str, Any]:

@@ -4,14 +4,31 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from django.contrib.admin.utils import unquote
+from django.contrib.admin.utils import quote, unquote
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponseBase
+from django.urls import reverse
 from unfold.admin import ModelAdmin, TabularInline
+from unfold.views import ChangeList
 
 from core.desk import filters, showing
 from core.desk.access import Ability, access_of
 from core.desk.paging import BoundedPaginator
+
+
+class AddressedList(ChangeList):  # type: ignore[misc]
+    """Rows link to their page by the admin's `address_field`."""
+
+    def url_for_result(self, result: Any) -> str:
+        field = self.model_admin.address_field
+        address = result.pk if field == "pk" else getattr(result, field)
+        return address_of(self.model, address)
+
+
+def address_of(model: type[Model] | Model, address: Any) -> str:
+    """The desk's page of one row."""
+    meta = model._meta
+    return reverse(f"admin:{meta.app_label}_{meta.model_name}_change", args=(quote(str(address)),))
 
 
 class ReadOnly:
@@ -47,6 +64,7 @@ class DeskAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
     paginator = BoundedPaginator
     list_select_related: ClassVar[Any] = ("lab",)
     search_help_text: ClassVar[str | None] = None
+    address_field: ClassVar[str] = "pk"  # `public_id` where there is one: keys of the database stay inside it
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return access_of(request).may(self.ability)
@@ -62,6 +80,14 @@ class DeskAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
         """The lab's column only where there is more than one."""
         columns = [*super().get_list_display(request)]
         return columns if len(access_of(request).labs) > 1 else [name for name in columns if name != "lab"]
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        if self.address_field == "pk":
+            return super().get_object(request, object_id, from_field)
+        return self.get_queryset(request).filter(**{self.address_field: object_id}).first()
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return AddressedList
 
     def found(self, request: HttpRequest, object_id: str) -> Any:
         """The row of an address, or None: missing, or of another lab."""

@@ -69,7 +69,9 @@ def _like(example: str, text: str) -> str:
     stream = iter(hashlib.shake_256(text.encode()).digest(len(example)))
 
     def other(found: re.Match[str]) -> str:
-        kind = next(one for one in ("0123456789", "abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ") if found[0] in one)
+        kind = next(
+            one for one in ("0123456789", "abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ") if found[0] in one
+        )
         return kind[next(stream) % len(kind)]
 
     return re.sub(r"[0-9a-zA-Z]", other, example, flags=re.ASCII)

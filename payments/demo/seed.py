@@ -29,6 +29,10 @@ LINK_BOUNDS: Final = (10_00, 1_000_00)  # minor units of a currency with two dec
 LINK_CURRENCY: Final = "USD"
 
 
+class AccountRefused(Exception):
+    """A simulator does not accept the credentials that were made up for it. One sentence."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Owner:
     username: str
@@ -47,9 +51,7 @@ class Seeded:
     pay_link: str
 
 
-def seed(
-    *, notes: Mapping[str, Any], origin: str, simulated: frozenset[str], register: Callable[..., None]
-) -> Seeded:
+def seed(*, notes: Mapping[str, Any], origin: str, simulated: frozenset[str], register: Callable[..., None]) -> Seeded:
     """Make what is missing. `notes` is the last demo.json, `origin` where this platform is now, `simulated` the gateways
     that have a simulator; `register(gateway, mode=, credentials=, webhook_url=)` tells it one account."""
     owner, user = _owner(dict(notes.get("admin") or {}))
@@ -91,9 +93,7 @@ def _lab(owner: Any, origin: str) -> Lab:
     """Customers may be sent back to a shop that does not exist, and to wherever this platform is (its port may change)."""
     lab = Lab.objects.filter(slug=LAB_SLUG).first()
     if lab is None:
-        return labs.create_lab(
-            name=LAB_NAME, slug=LAB_SLUG, actor=ACTOR, return_origins=[SHOP, origin], owner=owner
-        )
+        return labs.create_lab(name=LAB_NAME, slug=LAB_SLUG, actor=ACTOR, return_origins=[SHOP, origin], owner=owner)
     labs.add_member(lab=lab, user=owner, role=Role.OWNER, actor=ACTOR)
     if origin not in lab.return_origins:
         lab.return_origins = [*lab.return_origins, labs.checked_origin(origin)]
@@ -120,7 +120,7 @@ def _account(lab: Lab, gateway: str, mode: Mode, register: Callable[..., None]) 
     register(gateway, mode=mode.value, credentials=values, webhook_url=webhook_url)
     found = keys.check_gateway_key(key=key)
     if not found.ok:
-        raise RuntimeError(f"{gateway} ({mode}) refused the credentials that were made up for it: {found.message}")
+        raise AccountRefused(f"{gateway} ({mode}) refused the credentials made up for it: {found.message}")
     return webhook_url
 
 

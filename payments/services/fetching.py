@@ -9,6 +9,7 @@ from typing import Any, Final
 from django.db import connection
 
 from core import clock, crash, ids, strict_json, transactions
+from core.gateways.errors import GatewayMisconfigured
 from core.gateways.port import CanRefund
 from core.gateways.redaction import redact
 from core.gateways.types import Attention, NotFound, Operation, RefundNames, Report
@@ -17,7 +18,7 @@ from payments import fold, loading, schedule
 from payments.frame import Fact, apply_reports
 from payments.loading import Loaded
 from payments.services.exchanges import Asked, Exchange, ask
-from payments.services.keys import open_key
+from payments.services.keys import open_key, problem_part
 from payments.states import FINAL, OPEN, CauseKind, Verdict
 from payments.work import Cause, PaymentState, RefundState, Work
 from payments.writing import Part
@@ -60,6 +61,8 @@ def _apply(loaded: Loaded, asked: Asked) -> PaymentState:
             yield from _resolved(loaded.state, fact.work.state)
         elif isinstance(answer, NotFound):
             yield _not_found(loaded.state.id)
+        if isinstance(asked.error, GatewayMisconfigured):
+            yield problem_part(loaded.key.id, asked.error.reason)
 
     apply_reports([fact], wait=True, beside=beside())
     assert fact.work is not None
@@ -83,6 +86,7 @@ def _after(work: Work, verdict: Verdict, asked: Asked, exchange_id: uuid.UUID) -
     elif asked.answer is not None:
         if state.unknown_since is not None and _is_resolved(state):
             state.unknown_since = None
+            state.attention.discard(Attention.UNKNOWN_OUTCOME)
         if verdict in {Verdict.APPLIED, Verdict.NO_CHANGE} and _is_unpaid_and_over(state, now):
             fold.expire_by_timer(work, Cause(kind=CauseKind.TIMER, id=str(exchange_id)), now=now)
     if state.unknown_since is not None and now - state.unknown_since >= schedule.UNKNOWN_GIVES_UP:
@@ -135,7 +139,7 @@ def _resolved(before: PaymentState, after: PaymentState) -> Iterator[Part]:
             "exchange_resolved",
             """UPDATE payments_paymentgatewaytransaction SET outcome = 'answered', finished_at = clock_timestamp(),
                  error = 'resolved by a fetch', lease_token = NULL, lease_until = NULL
-               WHERE payment_id = %s AND refund_id IS NULL AND outcome IN ('sent', 'unknown')""",
+               WHERE payment_id = %s AND refund_id IS NULL AND outcome = 'unknown'""",
             (before.id,),
         )
 

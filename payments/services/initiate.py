@@ -37,7 +37,7 @@ from payments.models import Outcome
 from payments.services import errors
 from payments.services.choosing import Wish, choose
 from payments.services.exchanges import Asked, Exchange, ask
-from payments.services.keys import KeyRow, active_keys, open_key
+from payments.services.keys import KeyRow, active_keys, open_key, problem_part
 from payments.states import CauseKind, Verdict
 from payments.work import Cause, PaymentState, Work
 from payments.writing import Part
@@ -320,6 +320,8 @@ def _apply_error(prepared: Prepared, asked: Asked, error: GatewayError, outcome:
                  held: Held | None, told: DomainError) -> None:  # fmt: skip
     def body() -> None:
         parts = [prepared.exchange.refused(outcome, error, milliseconds=asked.milliseconds)]
+        if isinstance(error, GatewayMisconfigured):
+            parts.append(problem_part(prepared.key.id, error.reason))
         if held is not None:
             parts.append(answer_part(held, told.status, problems.body_of(told)))
         fact = Fact(key=prepared.key.facts, report=None, cause=_cause(prepared), payment_id=prepared.state.id,

@@ -20,9 +20,10 @@ from core.gateways.errors import GatewayError, GatewayMisconfigured
 from core.gateways.port import Gateway
 from core.gateways.types import CredentialCheck, CredentialField, Description, Mode
 from core.hashing import keyed_hash
-from core.models import Lab
+from core.models import Lab, lab_id_of
 from payments.frame import KeyFacts
 from payments.models import PaymentGatewayKey
+from payments.writing import Part
 
 TOKEN_PURPOSE: Final = "webhook_token"
 PREVIOUS_SECRETS_LIVE: Final = timedelta(days=15)  # gateways sign repeats of old events with the old secret
@@ -147,27 +148,32 @@ def _unsealed(key: KeyRow) -> dict[str, Any]:
 
 def create_gateway_key(
     *,
-    lab: Lab,
+    lab: Lab | int,
     gateway: str,
     mode: Mode,
     values: Mapping[str, str],
     actor: Any,
     label: str = "",
     priority: int = 100,
+    key_id: int | None = None,
 ) -> PaymentGatewayKey:
-    """Keep a gateway account of a lab. Raises CredentialsRefused, naming every field that cannot be right."""
+    """Keep a gateway account of a lab. Raises CredentialsRefused, naming every field that cannot be right.
+
+    `key_id` is an id already drawn from the table's sequence (Idempotency-Key).
+    """
     about = registry.gateway_class(gateway).about
     given = _filled(about, values)
     _refuse_wrong(about, given, mode)
     key = PaymentGatewayKey(
-        lab=lab, public_id=ids.public_id("GWK"), gateway=gateway, mode=mode.value, label=label, priority=priority
-    )
+        id=key_id, lab_id=lab_id_of(lab), public_id=ids.public_id("GWK"), gateway=gateway, mode=mode.value, label=label,
+        priority=priority,
+    )  # fmt: skip
     token = ids.token()
     key.webhook_token_hash = keyed_hash(TOKEN_PURPOSE, token)
     with transaction.atomic():
         key.webhook_token_sealed = seal(lab, _place(key, "webhook_token"), token)
         _take(key, about, given)
-        key.save()
+        key.save(force_insert=True)
         audit.record(
             lab=lab, actor=actor, action="gateway_key.created", object_type="gateway_key", object_id=key.public_id,
             changes={"gateway": gateway, "mode": mode.value, "fields": sorted(given)},
@@ -310,6 +316,13 @@ def active_keys(*, lab_id: int, mode: Mode, gateway: str = "") -> list[KeyRow]:
     with connection.cursor() as cursor:
         cursor.execute(_ACTIVE, [lab_id, mode.value, gateway, gateway])
         return [read_key(row) for row in cursor.fetchall()]
+
+
+def problem_part(key_id: int, reason: str) -> Part:
+    """Flag the account for its lab, beside whatever else is written. "Test connection" takes the flag off."""
+    return Part(
+        "key_flagged", "UPDATE payments_paymentgatewaykey SET problem = %s WHERE id = %s", (reason[:300], key_id)
+    )
 
 
 # Test connection ----------------------------------------------------------------------------------------------------

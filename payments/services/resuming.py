@@ -49,9 +49,11 @@ class Unfinished:
     def may_repeat(self) -> bool:
         """Whether the same request with the same key can be sent again without a second effect.
 
-        Never sent: yes. Else while the gateway remembers the key; and where it has no keys, a create after "not found"
+        Only while the order lives: nobody could pay it afterwards. Never sent: yes. Else while the gateway remembers the key; and where it has no keys, a create after "not found"
         twice, fifteen minutes apart (INVARIANTS §4).
         """
+        if self.loaded.state.is_past_expiry(clock.now()):
+            return False
         if self.was_refused_unsent:
             return True
         remembers = self.loaded.key.about.idempotency_seconds
@@ -95,7 +97,7 @@ def send_initiate(recorded: Prepared | Unfinished, held: Held) -> dict[str, Any]
     """Send a new order, or finish an old one; the payment as the API shows it."""
     if isinstance(recorded, Prepared):
         return initiate.shown(initiate.send(recorded, held=held))
-    if recorded.exchange is None:
+    if recorded.exchange is None or recorded.loaded.state.is_final:  # a webhook may have told what the answer did not
         return _answered(recorded.loaded.state, held)
     if not recorded.may_repeat:
         return _looked_up(recorded, held)

@@ -6,6 +6,7 @@ from functools import partial
 
 import pytest
 from django.db import connection, transaction
+from psycopg.errors import SerializationFailure
 
 from core.models import Customer, Lab
 from finance import ledger
@@ -107,7 +108,8 @@ def test_what_another_isolation_level_cannot_see_is_to_be_done_again(lab: Lab, c
             at_once([partial(ledger.post, [deposit(lab, customer, 7)])])
             ledger.post([deposit(lab, customer, 7)])
 
-    with pytest.raises(RetryPosting):
+    with pytest.raises(RetryPosting) as refused:
         in_a_snapshot()
+    assert isinstance(refused.value.__cause__, SerializationFailure)
     assert Transaction.across_labs.count() == 1
     assert account_of(customer).balance == 7

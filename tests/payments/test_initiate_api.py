@@ -304,7 +304,7 @@ def test_a_card_number_is_refused_wherever_text_is_taken(
 @pytest.mark.parametrize(
     ("body", "status", "code"),
     [
-        ("", 400, "invalid_json"),
+        ("", 400, "validation_failed"),
         ("[]", 400, "invalid_json"),
         ("null", 400, "invalid_json"),
         ('"amount"', 400, "invalid_json"),
@@ -521,7 +521,7 @@ class TestWhatTheGatewaySays:
         assert payment["status"] == "expired"
         assert history(payment)[-1] == ("pending", "expired", "timer")
 
-    def test_money_for_a_session_that_an_unknown_create_made_is_found_by_the_repeat(self, shop: Shop) -> None:
+    def test_what_a_webhook_told_after_a_lost_answer_needs_no_other_create(self, shop: Shop, wire: Wire) -> None:
         response = shop.initiate(NoAnswer("ReadTimeout"), key="k-1")
         payment = {"id": response.json()["payment"], "amount": 1299, "currency": "EUR", "mode": "live"}
         about = intent(payment, "succeeded", amount_received=1299)
@@ -529,6 +529,7 @@ class TestWhatTheGatewaySays:
         assert state_of(payment)[:2] == ("captured", 1299)
         again = made(shop.initiate(key="k-1"))
         assert (again["id"], again["status"], again["captured"]) == (payment["id"], "captured", 1299)
+        assert wire.sent == []
 
 
 @pytest.mark.parametrize(

@@ -225,6 +225,21 @@ def test_voiding_a_session_that_is_over_reports_it_and_sends_nothing_more() -> N
     assert (report.status, len(http.sent)) == (PaymentStatus.EXPIRED, 1)
 
 
+@pytest.mark.parametrize(
+    ("state", "status"),
+    [
+        ({"status": "canceled"}, PaymentStatus.VOIDED),
+        ({"status": "succeeded", "amount_received": 1299}, PaymentStatus.CAPTURED),
+        ({"status": "processing"}, PaymentStatus.PENDING),
+    ],
+)
+def test_voiding_a_complete_session_that_holds_nothing_reports_it(state: dict[str, Any], status: PaymentStatus) -> None:
+    complete = session(status="complete", url=None, payment_intent=session_intent(**state))
+    gateway, http = opened(answer(complete))
+    report = gateway.void(VoidRequest(names=names("cs_test_docA1", "pi_docA1"), idempotency_key="v-1"))
+    assert (report.status, len(http.sent)) == (status, 1)
+
+
 def test_a_session_that_cannot_be_looked_at_is_expired_where_nobody_confirmed_it() -> None:
     gateway, http = opened(NoAnswer("ReadTimeout"), answer(session(status="expired", url=None)))
     report = gateway.void(VoidRequest(names=names("cs_test_docA1"), idempotency_key="v-1"))

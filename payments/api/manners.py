@@ -1,0 +1,102 @@
+"""What the smaller endpoints share: one-transaction operations under an Idempotency-Key, filters, names in paths."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, ClassVar, Final
+
+from django.db import connection
+from django.http import HttpResponse
+from rest_framework.request import Request
+
+from core import strict_json, transactions
+from core.api import idempotency
+from core.api.authentication import ApiKeyContext
+from core.api.fields import FieldError, Fields
+from core.encryption import Place, open_, seal
+from core.errors import DomainError, NotFound
+from core.hashing import keyed_hash
+from core.models import ApiKey
+from payments.api.views import json_response
+
+_PUBLIC_ID: Final = re.compile(r"[A-Z]{3}_[0-9]{14}_[0-9a-f]{8}", re.ASCII)
+_LOST_PLUS: Final = re.compile(r" (\d\d:?\d\d)$", re.ASCII)
+
+
+class CannotBeOpened(DomainError):
+    """409: a sealed value that no configured master key opens."""
+
+    code: ClassVar[str] = "cannot_be_opened"
+    default_detail: ClassVar[str] = (
+        "What is stored here cannot be opened with the master keys of this installation; its operator must restore them."
+    )
+
+
+def at_once(
+    request: Request, *, route: str, validated: Any, operation: str, sequence: str,
+    work: Callable[[int | None], Mapping[str, Any]],
+) -> HttpResponse:  # fmt: skip
+    """Run an operation that calls nobody under its Idempotency-Key: key, operation and answer are one commit.
+
+    `work` is given the operation's id and returns what is answered, with 201. The stored answer is sealed, for it may
+    hold an address that is public by possession (INVARIANTS §8).
+    """
+    context: ApiKeyContext = request.auth
+    key = idempotency.read_key(request.headers)
+    place = Place(gateway_key=keyed_hash("idempotency_answer", f"{route} {key}"), mode=context.mode, field="answer")
+
+    def body() -> tuple[str, bool]:
+        with connection.cursor() as cursor:
+            held = idempotency.begin(
+                cursor, lab_id=context.lab_id, mode=context.mode, method="POST", route=route, key=key,
+                fingerprint=idempotency.fingerprint(route, validated), operation_type=operation,
+                operation_sequence=sequence,
+            )  # fmt: skip
+            if isinstance(held, idempotency.Replay):
+                return open_(context.lab_id, place, held.body), True
+            text = strict_json.dumps(work(held.operation_id))
+            idempotency.finish(cursor, held, status=201, body=seal(context.lab_id, place, text))
+            return text, False
+
+    text, is_replayed = transactions.run(body)
+    response = json_response(strict_json.load_object(text), 201)
+    if is_replayed:
+        response[idempotency.REPLAYED_HEADER] = "true"
+    return response
+
+
+def actor_of(context: ApiKeyContext) -> str:
+    """Who did it, for the audit log: `api key <name>`. One statement."""
+    name = ApiKey.objects.for_lab(context.lab_id).filter(pk=context.key_id).values_list("name", flat=True).first()
+    return f"api key {name}"
+
+
+def path_id(text: str) -> str:
+    """An id from the address, if one of ours can look like that. Raises NotFound, the same as for a missing one."""
+    if not _PUBLIC_ID.fullmatch(text):
+        raise NotFound
+    return text
+
+
+def filters_of(request: Request) -> Fields:
+    """The query of a list. A filter that is there and empty does not filter."""
+    return Fields({name: text for name, text in request.query_params.items() if text != ""})
+
+
+def clean_time(value: object) -> datetime:
+    """ISO 8601 with its zone, or a date (its midnight in UTC). A + that became a space in the address is meant."""
+    text = _LOST_PLUS.sub(r"+\1", value) if isinstance(value, str) else ""
+    try:
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is None and len(text) > len("2026-11-20"):
+            raise ValueError
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        raise FieldError("invalid_time", "Send an ISO 8601 time with its zone, like 2026-11-20T18:30:05Z.") from None
+
+
+def whole(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """A short list that is always sent whole, in the shape of all lists."""
+    return {"data": rows, "has_more": False, "next_cursor": None}
