@@ -83,14 +83,14 @@ class PersonAdmin(SuperuserOnly, UserAdmin, ModelAdmin):  # type: ignore[misc, t
     list_display = ("username", "email", "labs", "is_staff", "is_superuser", "is_active", "last_login")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
-        return super().get_queryset(request).prefetch_related("memberships__lab")  # type: ignore[no-any-return]
+        return super().get_queryset(request).prefetch_related("memberships__lab")
 
     @admin.display(description="labs")
     def labs(self, person: User) -> str:
-        members: list[Membership] = list(person.memberships.all())  # type: ignore[attr-defined]
+        members: list[Membership] = list(person.memberships.all())
         return ", ".join(f"{member.lab.name} ({member.role})" for member in members) or showing.NOTHING
 
 
 @admin.register(Group)
-class TeamAdmin(SuperuserOnly, GroupAdmin, ModelAdmin):  # type: ignore[misc, type-arg]
+class TeamAdmin(SuperuserOnly, GroupAdmin, ModelAdmin):  # type: ignore[misc]
     """Django's groups; the desk itself goes by memberships."""

@@ -19,6 +19,10 @@ class MinorField(models.DecimalField):  # type: ignore[type-arg]
         kwargs["decimal_places"] = 0
         super().__init__(*args, **kwargs)
 
+    @property
+    def validators(self) -> list[Any]:  # those of DecimalField look inside a Decimal, and ours is an int
+        return list(self._validators)
+
     def deconstruct(self) -> tuple[str, str, Any, dict[str, Any]]:
         name, path, args, kwargs = super().deconstruct()
         del kwargs["max_digits"], kwargs["decimal_places"]

@@ -57,7 +57,7 @@ class EntryTable(DeskTable):
     readonly_fields = fields
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return super().get_queryset(request).select_related("account", "account__customer")  # type: ignore[no-any-return]
+        return super().get_queryset(request).select_related("account", "account__customer")
 
     @admin.display(description="account")
     def account_name(self, row: Entry) -> str:

@@ -202,6 +202,7 @@ GUARDS: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
         ("payments_paymentgatewaykey_keep", "payments_paymentgatewaykey_keep_all"),
         ("payments_gatewaykey_lab_mode_id_uniq", "payments_gatewaykey_mode_known"),
     ),
+    "finance_transaction": (("payments_books_are_live",), ()),
     "payments_onlinepayment": ((), ("payments_link_uses_fit", "payments_link_amount_or_bounds")),
 }  # fmt: skip
 

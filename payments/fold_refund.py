@@ -74,6 +74,14 @@ def _set(work: Work, refund: RefundState, to: RefundStatus, decline: Decline | N
     work.tell(f"refund.{to.value}", refund)
 
 
+def _may_be_ours(work: Work, report: Report) -> bool:
+    """Nameless, and of the amount of a refund of ours whose name at the gateway is still to come."""
+    return report.reference is None and any(
+        one.status is R.PENDING and one.gateway_reference is None and one.amount == report.refunded_minor
+        for one in work.refunds
+    )
+
+
 def _external(work: Work, report: Report, status: RefundStatus, now: datetime) -> Verdict:
     """A refund that we did not ask for: recorded once, as soon as it fits."""
     state, amount = work.state, report.refunded_minor
@@ -82,9 +90,11 @@ def _external(work: Work, report: Report, status: RefundStatus, now: datetime) -
     if not report.gateway_reference or not amount:
         work.add_attention(Attention.REFUND_UNEXPECTED)
         return Verdict.WAITING
-    if state.status is not PaymentStatus.CAPTURED:
-        return Verdict.WAITING  # it overtook the news of the capture
-    if status in LIVE_REFUND and state.refund_reserved + amount > state.captured:
+    if state.status is not PaymentStatus.CAPTURED or _may_be_ours(work, report):
+        return Verdict.WAITING  # it overtook the news of the capture, or the answer to our own request
+    is_the_rest = 0 < state.captured < state.authorized and amount == state.authorized - state.captured
+    if is_the_rest or (status in LIVE_REFUND and state.refund_reserved + amount > state.captured):
+        # The released rest of a partial capture shows as a refund at some gateways, too: a person looks.
         work.add_attention(Attention.REFUND_UNEXPECTED)
         return Verdict.WAITING
     refund = RefundState(

@@ -186,7 +186,7 @@ def _outcome(event: _Event, facts: Iterable[Fact], now: datetime) -> dict[str, A
         return {"id": event.id, "state": EventState.IGNORED.value, "tries": event.tries, "attention": []}
     state = _STATE[min((fact.verdict for fact in mine), key=_ORDER.__getitem__)]
     age = now - (event.received_at or now)
-    if state in {EventState.UNMATCHED, EventState.WAITING} and age > UNMATCHED_FOR:
+    if state is EventState.UNMATCHED and age > UNMATCHED_FOR:  # a refund that waits is money: never given up
         state = EventState.GIVEN_UP
     is_open = state.value in OPEN_STATES
     return {

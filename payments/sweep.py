@@ -61,7 +61,7 @@ def _drain(step: Callable[[], int], rounds: int, batch: int) -> int:
 _CRASHED: Final = """
     WITH lost AS (
       SELECT id, payment_id, refund_id, operation FROM payments_paymentgatewaytransaction
-      WHERE outcome = 'sent' AND error_class = '' AND lease_until < clock_timestamp()
+      WHERE outcome = 'sent' AND lease_until < clock_timestamp()
       ORDER BY payment_id FOR UPDATE SKIP LOCKED LIMIT 500
     ), exchanges AS (
       UPDATE payments_paymentgatewaytransaction x SET outcome = 'unknown', error = 'no answer was recorded',

@@ -143,7 +143,11 @@ def _refund(row: Refund) -> Iterator[Moment]:
         details={**details, "status": "pending"},
     )  # fmt: skip
     if row.completed_at is not None:
-        words = f"The refund of {amount} {row.status}." if row.status != "cancelled" else f"The refund of {amount} was cancelled."
+        words = (
+            f"The refund of {amount} {row.status}."
+            if row.status != "cancelled"
+            else f"The refund of {amount} was cancelled."
+        )
         yield Moment(at=row.completed_at, kind="refund", words=words, details={**details, "status": row.status})
 
 

@@ -25,7 +25,9 @@ from clients.nowpayments.simulator_state import Invoice, Payment, Payout, State
 from clients.nowpayments.simulator_text import INDEX_OBJECTS, KEPT, sign, stringify
 from core.gateways.simulating import BookLine, GatewaySimulator, SimulatedAccount, World
 
-_FIRST_ID = 4_101_567_823
+# A simulator that is started again must not give a new payment the id of an old one, which platforms remember. Counted
+# from a second of 2025, a thousand ids a second: eleven digits, since thirteen may look like a card number.
+_FIRST_ID, _FIRST_SECOND, _IDS_A_SECOND = 4_101_567_823, 1_760_000_000, 1_000
 
 
 class NowPaymentsSimulator(GatewaySimulator):
@@ -57,7 +59,7 @@ class NowPaymentsSimulator(GatewaySimulator):
         super().__init__(world)
         self.array_form = KEPT
         self.state = self._new_state()
-        self._numbers = itertools.count(_FIRST_ID, 7)
+        self._numbers = itertools.count(_FIRST_ID + _IDS_A_SECOND * (int(world.now()) - _FIRST_SECOND), 7)
         self._api = Api(self)
 
     def _new_state(self) -> State:

@@ -15,7 +15,8 @@ h1{font-size:1.4rem;margin:0}h2{font-size:1.1rem;margin:2rem 0 .5rem}p{margin:.3
 .note{border-left:4px solid #d97706;padding:.4rem .8rem;background:#d977061a;border-radius:.3rem;opacity:1}
 .scroll{overflow-x:auto;border:1px solid var(--line);border-radius:.6rem}table{border-collapse:collapse;width:100%}
 th,td{text-align:left;padding:.5rem .7rem;border-bottom:1px solid var(--line);white-space:nowrap}
-th{font-weight:600;font-size:.85rem;background:var(--soft)}tr:last-child td{border-bottom:0}td.n{text-align:right}
+th{font-weight:600;font-size:.85rem;background:var(--soft)}tr:last-child td{border-bottom:0}
+tr:has(+.play) td{border-bottom:0;padding-bottom:0}.play td{padding-top:0;white-space:normal}td.n{text-align:right}
 code{font-size:.85em}.badge{padding:.1rem .5rem;border-radius:1rem;background:var(--soft);border:1px solid var(--line)}
 form{display:inline}button{font:inherit;font-size:.8rem;padding:.15rem .55rem;margin:.1rem;border-radius:.4rem;
 border:1px solid var(--line);background:transparent;cursor:pointer;color:inherit}button:hover{border-color:var(--accent)}
@@ -43,7 +44,7 @@ def _section(slug: str, simulator: GatewaySimulator) -> str:
     if not lines:
         return f"{title}<p>No payments yet.</p>"
     rows = "".join(_row(slug, line, getattr(simulator, "actions", ())) for line in reversed(lines[-NEWEST:]))
-    head = "<tr><th>payment<th>reference<th>mode<th>status<th>charged<th>given back<th>asset<th>play</tr>"
+    head = "<tr><th>payment<th>reference<th>mode<th>status<th>charged<th>given back<th>asset</tr>"
     return f"{title}<div class=scroll><table>{head}{rows}</table></div>"
 
 
@@ -51,8 +52,8 @@ def _row(slug: str, line: BookLine, actions: tuple[str, ...]) -> str:
     return (
         f"<tr><td><code>{escape(line.gateway_reference)}</code><td><code>{escape(line.reference or '-')}</code>"
         f"<td>{escape(line.mode)}<td><span class=badge>{escape(line.status)}</span>"
-        f"<td class=n>{line.captured}<td class=n>{line.refunded}<td>{escape(line.asset)}"
-        f"<td>{''.join(_button(slug, line.gateway_reference, action) for action in actions)}</tr>"
+        f"<td class=n>{line.captured}<td class=n>{line.refunded}<td>{escape(line.asset)}</tr>"
+        f"<tr class=play><td colspan=7>{''.join(_button(slug, line.gateway_reference, action) for action in actions)}</tr>"
     )
 
 

@@ -139,7 +139,6 @@ class StripeGateway(Gateway, CanCapture, CanVoid, CanRefund, CanReadReturn):
         self._config = config.StripeConfig.of(credentials, mode=mode)
         self._api = StripeApi(self._config, http)
         self._http = http
-        self._cache = cache
         self._clock = clock
 
     # --- payments ----------------------------------------------------------------------------------------------
@@ -365,16 +364,12 @@ class StripeGateway(Gateway, CanCapture, CanVoid, CanRefund, CanReadReturn):
     # --- small things ------------------------------------------------------------------------------------------
 
     def _session_expiry(self, request: PaymentRequest) -> int | None:
-        """Within Stripe's bounds; its default (24 h) stays unsaid. Remembered, so that a repeat says the same."""
-        if request.expires_at is None or request.expires_at - self._clock() >= LONGEST_SESSION:
+        """Within Stripe's bounds; its default (24 h) stays unsaid. Reckoned from when the order was made, so that a
+        repeat says the same."""
+        made_at = request.created_at or self._clock()
+        if request.expires_at is None or request.expires_at - made_at >= LONGEST_SESSION:
             return None
-        name = f"expires:{request.idempotency_key}"
-        known = self._cache.get(name)
-        if known is not None and known.isdecimal():
-            return int(known)
-        expires_at = int(max(request.expires_at, self._clock() + SHORTEST_SESSION).timestamp())
-        self._cache.set(name, str(expires_at), seconds=int(LONGEST_SESSION.total_seconds()))
-        return expires_at
+        return int(max(request.expires_at, made_at + SHORTEST_SESSION).timestamp())
 
     def _with_token(self, report: Report, body: Body) -> Report:
         """A payment in our own page is finished there: hand its token out again."""

@@ -82,8 +82,8 @@ def _read(request: HttpRequest) -> Access:
     members = list(Membership.across_labs.filter(user_id=user.pk).select_related("lab").order_by("lab__name", "lab_id"))
     labs = {member.lab_id: member.lab for member in members}
     roles = {member.lab_id: Role(member.role) for member in members}
-    chosen = request.session.get(_SESSION)
-    if chosen in labs:
+    chosen: int | None = request.session.get(_SESSION)
+    if chosen is not None and chosen in labs:
         return Access(roles={chosen: roles[chosen]}, labs={chosen: labs[chosen]}, member_labs=labs)
     opened = Lab.objects.filter(pk=chosen).first() if chosen is not None and user.is_superuser else None
     if opened is not None:
@@ -94,7 +94,9 @@ def _read(request: HttpRequest) -> Access:
 def labs_to_choose(request: HttpRequest) -> list[Lab]:
     """A member's own labs; all of them for a superuser."""
     user: Any = request.user
-    return list(Lab.objects.order_by("name", "pk")) if user.is_superuser else list(access_of(request).member_labs.values())
+    return (
+        list(Lab.objects.order_by("name", "pk")) if user.is_superuser else list(access_of(request).member_labs.values())
+    )
 
 
 def choose_lab(request: HttpRequest, lab: Lab) -> None:

@@ -30,7 +30,9 @@ class LabFilter(DropdownFilter):  # type: ignore[misc]
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         if not self.value():
             return queryset
-        return queryset.filter(lab_id__in=[lab.pk for lab in access_of(request).labs.values() if lab.slug == self.value()])
+        return queryset.filter(
+            lab_id__in=[lab.pk for lab in access_of(request).labs.values() if lab.slug == self.value()]
+        )
 
 
 def choice_filter(

@@ -14,6 +14,6 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]
     """Counts to COUNTED and no further: a million payments open as fast as ten. Older rows are found by search and dates."""
 
     @cached_property
-    def count(self) -> int:  # type: ignore[override]
+    def count(self) -> int:
         rows: Any = self.object_list
         return int(rows.order_by()[:COUNTED].count())

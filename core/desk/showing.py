@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from core import strict_json
@@ -45,7 +45,7 @@ def badge(text: str, tone: str = "") -> SafeString:
 
 
 def badges(texts: list[str], tone: str) -> SafeString:
-    return SafeString(" ").join(badge(text, tone) for text in texts)
+    return format_html_join(" ", "{}", ((badge(text, tone),) for text in texts))
 
 
 def words(name: str) -> str:

@@ -21,6 +21,7 @@ class DeskSite(UnfoldAdminSite):  # type: ignore[misc]
     """`admin.site`. Staff need a role in a lab to see anything of it."""
 
     index_title = "Today"
+    login_template = "admin/desk_login.html"
 
     @property
     def login_form(self) -> type[AdminAuthenticationForm]:

@@ -308,6 +308,7 @@ class PaymentRequest:
     presentation: Presentation = Presentation.HOSTED
     pay_currency: str | None = None  # coin the customer chose, any case
     customer_ip: str | None = field(default=None, repr=False)
+    created_at: datetime | None = None  # when the order was made: what is derived from it is the same in a repeat
     expires_at: datetime | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
 

@@ -203,8 +203,13 @@ def _check(request: HttpRequest, key: PaymentGatewayKey) -> None:
 
 def _switch(request: HttpRequest, key: PaymentGatewayKey) -> None:
     wanted = request.POST.get("active") == "1"
-    keys.update_gateway_key(key=key, values={}, actor=request.user, is_active=wanted)
-    messages.success(request, "The key is in use again." if wanted else "The key is switched off: nothing goes through it.")
+    if wanted:
+        keys.update_gateway_key(key=key, values={}, actor=request.user, is_active=True)
+    else:
+        keys.disable_gateway_key(key=key, actor=request.user)
+    messages.success(
+        request, "The key is in use again." if wanted else "The key is switched off: nothing goes through it."
+    )
 
 
 # Facts ----------------------------------------------------------------------------------------------------------------

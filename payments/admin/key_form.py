@@ -27,11 +27,11 @@ PREFIX: Final = "credential_"  # a gateway may call a field `label`
 _NO_AUTOFILL: Final = {"autocomplete": "new-password", "spellcheck": "false", "autocapitalize": "off"}
 
 
-class SecretTextarea(UnfoldAdminTextareaWidget):  # type: ignore[misc]
+class SecretTextarea(UnfoldAdminTextareaWidget):
     """For secrets of several lines: like a password field it is always sent out empty."""
 
     def get_context(self, name: str, value: Any, attrs: Mapping[str, Any] | None) -> dict[str, Any]:
-        return super().get_context(name, None, attrs)  # type: ignore[no-any-return]
+        return super().get_context(name, None, attrs)
 
 
 class KeyForm(forms.Form):

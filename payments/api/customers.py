@@ -24,7 +24,7 @@ from finance import currencies, selectors
 from finance.models import Currency, Entry
 from payments.api import documents
 from payments.api.manners import filters_of, whole
-from payments.api.views import json_response
+from payments.api.views import caller, json_response
 from payments.models import Payment
 
 
@@ -35,7 +35,7 @@ class CustomerListView(APIView):
 
     @documents.LIST_CUSTOMERS
     def get(self, request: Request) -> HttpResponse:
-        context: ApiKeyContext = request.auth
+        context = caller(request)
         found = Customer.objects.for_lab(context.lab_id)
         return json_response(paginate(found, lab_id=context.lab_id, query=request.query_params, show=_show_customer))
 
@@ -47,7 +47,7 @@ class CustomerView(APIView):
 
     @documents.GET_CUSTOMER
     def get(self, request: Request, external_id: str) -> HttpResponse:
-        return json_response(_show_customer(_customer(request.auth, external_id)))
+        return json_response(_show_customer(_customer(caller(request), external_id)))
 
 
 class BalancesView(APIView):
@@ -57,7 +57,7 @@ class BalancesView(APIView):
 
     @documents.LIST_BALANCES
     def get(self, request: Request, external_id: str) -> HttpResponse:
-        context: ApiKeyContext = request.auth
+        context = caller(request)
         customer = _customer(context, external_id)
         return json_response(whole(_balances(context, customer) if context.mode is Mode.LIVE else []))
 
@@ -81,7 +81,7 @@ class TransactionsView(APIView):
 
     @documents.LIST_TRANSACTIONS
     def get(self, request: Request, external_id: str) -> HttpResponse:
-        context: ApiKeyContext = request.auth
+        context = caller(request)
         take = filters_of(request)
         asset = take.take("asset", fields.clean_currency)
         take.check()
@@ -89,9 +89,7 @@ class TransactionsView(APIView):
         found = selectors.entries_of(lab=context.lab_id, customer_id=customer.pk, asset=asset)
         found = found if context.mode is Mode.LIVE else found.none()
         return json_response(
-            paginate(
-                _with_payment(found, context), lab_id=context.lab_id, query=request.query_params, show=_show_entry
-            )
+            paginate(_with_payment(found, context), lab_id=context.lab_id, query=request.query_params, show=_show_entry)
         )
 
 
@@ -118,7 +116,7 @@ def _customer(context: ApiKeyContext, external_id: str) -> Customer:
         found = Customer.objects.for_lab(context.lab_id).filter(external_id=external_id).first()
     if found is None:
         raise NotFound
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 def _show_customer(row: Customer) -> dict[str, Any]:

@@ -15,14 +15,14 @@ from core.api.authentication import ApiKeyContext
 from core.api.fields import FieldError, Fields
 from core.api.pagination import paginate
 from core.encryption import CannotOpen
-from core.errors import NotFound
+from core.errors import DomainError, NotFound
 from core.gateways import encoding, registry
 from core.gateways.types import CredentialField
 from core.hashing import keyed_hash
 from payments.api import documents
 from payments.api.inputs import clean_gateway
 from payments.api.manners import CannotBeOpened, actor_of, at_once, path_id
-from payments.api.views import json_response
+from payments.api.views import caller, json_response
 from payments.models import PaymentGatewayKey
 from payments.services import keys
 
@@ -39,14 +39,12 @@ class GatewayKeyListView(APIView):
 
     @documents.LIST_GATEWAY_KEYS
     def get(self, request: Request) -> HttpResponse:
-        context: ApiKeyContext = request.auth
-        return json_response(
-            paginate(_keys(context), lab_id=context.lab_id, query=request.query_params, show=show)
-        )
+        context = caller(request)
+        return json_response(paginate(_keys(context), lab_id=context.lab_id, query=request.query_params, show=show))
 
     @documents.CREATE_GATEWAY_KEY
     def post(self, request: Request) -> HttpResponse:
-        context: ApiKeyContext = request.auth
+        context = caller(request)
         idempotency.read_key(request.headers)
         wish = _read_new(request.data)
 
@@ -70,15 +68,15 @@ class GatewayKeyView(APIView):
 
     @documents.GET_GATEWAY_KEY
     def get(self, request: Request, public_id: str) -> HttpResponse:
-        return json_response(show(_key(request.auth, public_id)))
+        return json_response(show(_key(caller(request), public_id)))
 
     @documents.CHANGE_GATEWAY_KEY
     def patch(self, request: Request, public_id: str) -> HttpResponse:
-        key = _key(request.auth, public_id)
+        key = _key(caller(request), public_id)
         change = _read_change(request.data)
         try:
             with _named_as_sent():
-                key = keys.update_gateway_key(key=key, actor=actor_of(request.auth), **change)
+                key = keys.update_gateway_key(key=key, actor=actor_of(caller(request)), **change)
         except CannotOpen:
             raise CannotBeOpened from None
         except registry.UnknownGateway:
@@ -93,7 +91,7 @@ class CheckGatewayKeyView(APIView):
 
     @documents.CHECK_GATEWAY_KEY
     def post(self, request: Request, public_id: str) -> HttpResponse:
-        key = _key(request.auth, public_id)
+        key = _key(caller(request), public_id)
         found = keys.check_gateway_key(key=key)
         answer = {
             "ok": found.ok,
@@ -102,7 +100,7 @@ class CheckGatewayKeyView(APIView):
             "account": found.account,
             "details": dict(found.details),
         }
-        return json_response({**answer, "gateway_key": show(_key(request.auth, public_id))})
+        return json_response({**answer, "gateway_key": show(_key(caller(request), public_id))})
 
 
 class DisableGatewayKeyView(APIView):
@@ -112,8 +110,8 @@ class DisableGatewayKeyView(APIView):
 
     @documents.DISABLE_GATEWAY_KEY
     def post(self, request: Request, public_id: str) -> HttpResponse:
-        key = _key(request.auth, public_id)
-        return json_response(show(keys.disable_gateway_key(key=key, actor=actor_of(request.auth))))
+        key = _key(caller(request), public_id)
+        return json_response(show(keys.disable_gateway_key(key=key, actor=actor_of(caller(request)))))
 
 
 def _keys(context: ApiKeyContext) -> QuerySet[PaymentGatewayKey]:
@@ -177,7 +175,7 @@ def _for_fingerprint(wish: Mapping[str, Any]) -> dict[str, Any]:
     return {**wish, "values": {n: keyed_hash("gateway_key_input", text) for n, text in wish["values"].items()}}
 
 
-class GatewayNotInstalled(keys.DomainError):
+class GatewayNotInstalled(DomainError):
     code: ClassVar[str] = "gateway_not_installed"
     default_detail: ClassVar[str] = (
         "The gateway of this key is not installed here any more; disable the key, or install the gateway again."

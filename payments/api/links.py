@@ -22,7 +22,7 @@ from core.gateways import encoding
 from payments.api import documents
 from payments.api.inputs import clean_gateway
 from payments.api.manners import actor_of, at_once, filters_of, path_id
-from payments.api.views import json_response
+from payments.api.views import caller, json_response
 from payments.models import OnlinePayment
 from payments.services import links
 
@@ -39,7 +39,7 @@ class LinkListView(APIView):
 
     @documents.LIST_LINKS
     def get(self, request: Request) -> HttpResponse:
-        context: ApiKeyContext = request.auth
+        context = caller(request)
         take = filters_of(request)
         is_active = take.take("is_active", _clean_flag)
         take.check()
@@ -50,7 +50,7 @@ class LinkListView(APIView):
 
     @documents.CREATE_LINK
     def post(self, request: Request) -> HttpResponse:
-        context: ApiKeyContext = request.auth
+        context = caller(request)
         idempotency.read_key(request.headers)
         wish = read_link(request.data, context)
 
@@ -75,7 +75,7 @@ class LinkView(APIView):
 
     @documents.GET_LINK
     def get(self, request: Request, public_id: str) -> HttpResponse:
-        return json_response(show(_link(request.auth, public_id)))
+        return json_response(show(_link(caller(request), public_id)))
 
 
 class DisableLinkView(APIView):
@@ -85,8 +85,8 @@ class DisableLinkView(APIView):
 
     @documents.DISABLE_LINK
     def post(self, request: Request, public_id: str) -> HttpResponse:
-        link = _link(request.auth, public_id)
-        return json_response(show(links.disable_link(link=link, actor=actor_of(request.auth))))
+        link = _link(caller(request), public_id)
+        return json_response(show(links.disable_link(link=link, actor=actor_of(caller(request)))))
 
 
 def _links(context: ApiKeyContext) -> QuerySet[OnlinePayment]:
@@ -187,4 +187,3 @@ def _url(link: OnlinePayment) -> str | None:
         return links.link_url(link)
     except CannotOpen:
         return None
-

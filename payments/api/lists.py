@@ -19,7 +19,7 @@ from core.gateways.types import Attention, PaymentStatus, RefundStatus
 from payments import reading, rows, showing, timeline
 from payments.api import documents
 from payments.api.manners import clean_time, filters_of, path_id
-from payments.api.views import json_response
+from payments.api.views import caller, json_response
 from payments.models import Payment, Refund
 from payments.services import initiate
 from payments.work import PaymentState
@@ -34,7 +34,7 @@ class PaymentListView(APIView):
 
     @documents.LIST_PAYMENTS
     def get(self, request: Request) -> HttpResponse:
-        context: ApiKeyContext = request.auth
+        context = caller(request)
         take = filters_of(request)
         found = _filtered(Payment.objects.for_lab(context.lab_id).filter(mode=context.mode), take)
         take.check()
@@ -73,7 +73,7 @@ class PaymentView(APIView):
 
     @documents.GET_PAYMENT
     def get(self, request: Request, public_id: str) -> HttpResponse:
-        return json_response(initiate.shown(_payment(request.auth, public_id)))
+        return json_response(initiate.shown(_payment(caller(request), public_id)))
 
 
 def _payment(context: ApiKeyContext, public_id: str) -> PaymentState:
@@ -90,7 +90,7 @@ class TimelineView(APIView):
 
     @documents.GET_TIMELINE
     def get(self, request: Request, public_id: str) -> HttpResponse:
-        state = _payment(request.auth, public_id)
+        state = _payment(caller(request), public_id)
         found = timeline.of(lab_id=state.lab_id, payment_id=state.id)
         shown = [
             {"at": encoding.time_to_json(one.at), "kind": one.kind, "text": one.words, "details": one.details}
@@ -106,7 +106,7 @@ class RefundListView(APIView):
 
     @documents.LIST_REFUNDS
     def get(self, request: Request) -> HttpResponse:
-        context: ApiKeyContext = request.auth
+        context = caller(request)
         take = filters_of(request)
         given = {
             "payment__public_id": take.take("payment", fields.clean_public_id),
@@ -124,7 +124,7 @@ class OneRefundView(APIView):
 
     @documents.GET_REFUND
     def get(self, request: Request, public_id: str) -> HttpResponse:
-        row = _refunds(request.auth).filter(public_id=path_id(public_id)).first()
+        row = _refunds(caller(request)).filter(public_id=path_id(public_id)).first()
         if row is None:
             raise NotFound
         return json_response(_show_refund(row))

@@ -19,7 +19,7 @@ from core.encryption import Place, open_, seal
 from core.errors import DomainError, NotFound
 from core.hashing import keyed_hash
 from core.models import ApiKey
-from payments.api.views import json_response
+from payments.api.views import caller, json_response
 
 _PUBLIC_ID: Final = re.compile(r"[A-Z]{3}_[0-9]{14}_[0-9a-f]{8}", re.ASCII)
 _LOST_PLUS: Final = re.compile(r" (\d\d:?\d\d)$", re.ASCII)
@@ -43,7 +43,7 @@ def at_once(
     `work` is given the operation's id and returns what is answered, with 201. The stored answer is sealed, for it may
     hold an address that is public by possession (INVARIANTS §8).
     """
-    context: ApiKeyContext = request.auth
+    context = caller(request)
     key = idempotency.read_key(request.headers)
     place = Place(gateway_key=keyed_hash("idempotency_answer", f"{route} {key}"), mode=context.mode, field="answer")
 

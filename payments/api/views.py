@@ -15,7 +15,7 @@ from core.api import idempotency
 from core.api.authentication import ApiKeyContext
 from core.errors import DomainError, NotFound
 from payments import loading, reading
-from payments.api import inputs
+from payments.api import documents, inputs
 from payments.services import errors, fetching, initiate, operations, resuming
 from payments.services.initiate import Held
 from payments.states import FINAL
@@ -73,15 +73,14 @@ class InitiateView(APIView):
 
     scopes: ClassVar = {"POST": "payments:write"}
 
+    @documents.INITIATE
     def post(self, request: Request) -> HttpResponse:
         context = caller(request)
         idempotency.read_key(request.headers)
         order = inputs.read_order(request.data, context)
 
         def first(held: idempotency.Started) -> initiate.Prepared:
-            return initiate.record(
-                lab_id=context.lab_id, mode=context.mode, order=order, payment_id=held.operation_id
-            )
+            return initiate.record(lab_id=context.lab_id, mode=context.mode, order=order, payment_id=held.operation_id)
 
         try:
             return once(
@@ -100,6 +99,7 @@ class StatusView(APIView):
 
     scopes: ClassVar = {"GET": "payments:read"}
 
+    @documents.STATUS
     def get(self, request: Request, public_id: str) -> HttpResponse:
         context = caller(request)
         state = reading.payment(public_id, lab_id=context.lab_id, mode=context.mode)
@@ -119,6 +119,7 @@ class RefundView(APIView):
 
     scopes: ClassVar = {"POST": "refunds:write"}
 
+    @documents.REFUND
     def post(self, request: Request) -> HttpResponse:
         context = caller(request)
         idempotency.read_key(request.headers)
@@ -160,6 +161,7 @@ class CaptureView(APIView):
 
     scopes: ClassVar = {"POST": "payments:write"}
 
+    @documents.CAPTURE
     def post(self, request: Request, public_id: str) -> HttpResponse:
         amount = inputs.read_capture(request.data)
         return _on_payment(
@@ -173,6 +175,7 @@ class VoidView(APIView):
 
     scopes: ClassVar = {"POST": "payments:write"}
 
+    @documents.VOID
     def post(self, request: Request, public_id: str) -> HttpResponse:
         return _on_payment(
             request, public_id, "void", None, lambda loaded: operations.record_void(loaded=loaded), operations.send_void

@@ -22,7 +22,7 @@ from core.embedded.processes import tail
 READY_TIMEOUT_SECONDS: Final = 120.0
 STOP_TIMEOUT_SECONDS: Final = 10.0
 _POLL_SECONDS: Final = 0.05
-_SHOWN_CHARACTERS: Final = 1500
+_SHOWN_LINES: Final = 15
 
 _ports: list[int] = []  # descriptors of the locks below; the kernel frees them at the end of this process
 
@@ -109,7 +109,8 @@ def _kill_group(process: subprocess.Popen[bytes]) -> None:
 
 
 def _end_of(log: Path) -> str:
-    return tail(log, characters=_SHOWN_CHARACTERS) or "(it said nothing)"
+    lines = tail(log, characters=20_000).splitlines()[-_SHOWN_LINES:]
+    return "\n".join(lines) or "(it said nothing)"
 
 
 def choose_port(wanted: int, *, must: bool = False) -> int:

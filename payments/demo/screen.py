@@ -18,9 +18,9 @@ from payments.demo.tour import STEPS, Cell, Row
 WIDTH: Final = 100
 _HEADS: Final = {
     "initiate": "Initiate",
-    "paid": "Signed webhooks",
+    "paid": "Webhooks",
     "status": "Status",
-    "refund": "Refunded part",
+    "refund": "Refund",
     "balance": "Balance",
     "books": "Their books",
 }
@@ -37,8 +37,9 @@ class Screen:
         self.console.print(Text(text, style="bold"))
         self.console.print()
 
-    def line(self, what: str, how: str) -> None:
-        self.console.print(Text.assemble(("  ok ", "green"), f"{what:<12} ", (how, "dim")))
+    def line(self, what: str, how: str, *, ok: bool = True) -> None:
+        mark = ("  ok  ", "green") if ok else ("  no  ", "bold red")
+        self.console.print(Text.assemble(mark, f"{what:<13} ", (how, "dim")))
         sys.stdout.flush()
 
     def note(self, text: str, style: str = "") -> None:
@@ -53,7 +54,7 @@ class Screen:
         with self.console.status(f"{what} ...") as status:
             doing.say = lambda text: status.update(f"{text} ...")
             yield doing
-        self.line(what, ", ".join(filter(None, [doing.result, f"{time.monotonic() - began:.1f} s"])))
+        self.line(what, ", ".join(filter(None, [doing.result, f"{time.monotonic() - began:.1f} s"])), ok=doing.ok)
 
     def table(self, rows: Sequence[Row]) -> None:
         table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, show_edge=False, leading=1)
@@ -68,10 +69,11 @@ class Screen:
 
 
 class Doing:
-    """The handle of a step that is going on: `say` what it is at, leave `result` for its line."""
+    """The handle of a step that is going on: `say` what it is at, leave `result` and `ok` for its line."""
 
     def __init__(self) -> None:
         self.result = ""
+        self.ok = True
         self.say = _ignore
 
 

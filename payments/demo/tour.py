@@ -14,10 +14,9 @@ import httpx
 
 from core.gateways import registry
 from core.gateways.port import CanRefund
-from core.gateways.types import Description, PaymentStatus
-from core.models import Customer, Lab
+from core.gateways.types import Description, PaymentStatus, WebhookProof
+from core.models import Lab
 from core.money import Money, exponent_of, minor_to_decimal
-from finance import selectors
 from payments.demo import plan
 from payments.demo.remote import Platform, Refused, Simulator
 from payments.models import GatewayReference, PaymentTransition
@@ -115,10 +114,12 @@ class _Visit:
         took = _milliseconds(began)
         if self._payment["captured"] != self._payment["amount"] or self._payment["attention"]:
             raise StepFailed(f"captured {self._payment['captured']}, attention {self._payment['attention']}")
-        last = PaymentTransition.objects.for_lab(self._lab).filter(
+        captured = PaymentTransition.objects.for_lab(self._lab).get(
             payment__public_id=self._payment["id"], to_status=PaymentStatus.CAPTURED.value
         )
-        return Cell("captured", f"{last.get().cause}, {took}")
+        if self.about.webhook_proof is WebhookProof.STRONG and captured.cause != "webhook":
+            raise StepFailed(f"it was captured by a {captured.cause}, not by the signed webhook")
+        return Cell("captured", f"{captured.cause} {took}")
 
     def refund(self) -> Cell:
         if not issubclass(registry.gateway_class(self.gateway), CanRefund):
@@ -169,14 +170,8 @@ class _Visit:
     def _balance(self) -> int:
         """Minor units of the currency that a deposit is priced in; nothing where the customer is new."""
         found = self._platform.find(f"/v1/customers/{plan.CUSTOMER['id']}/balances")
-        if found is None:
-            return self._balance_in_the_books()
-        return sum(int(one["balance"]) for one in found["data"] if one["asset"] == plan.currency(self.about))
-
-    def _balance_in_the_books(self) -> int:
-        customer = Customer.objects.for_lab(self._lab).filter(external_id=plan.CUSTOMER["id"]).first()
-        balances = [] if customer is None else selectors.balances_of(lab=self._lab, customer_id=customer.pk)
-        return sum(one.balance for one in balances if one.asset == plan.currency(self.about))
+        balances = found["data"] if found is not None else []
+        return sum(int(one["balance"]) for one in balances if one["asset"] == plan.currency(self.about))
 
     def _money(self, minor: int) -> str:
         return str(Money(minor, self._payment["currency"]))

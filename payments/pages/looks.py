@@ -17,12 +17,12 @@ _BIGGEST_QR: Final = 1500  # characters: beyond, phones do not read it from a sc
 
 
 def amount(minor: int, asset: str) -> str:
-    """"1299.00 EUR": the point and the code mean the same everywhere, a comma does not."""
+    """ "1299.00 EUR": the point and the code mean the same everywhere, a comma does not."""
     return str(Money(minor, asset))
 
 
 def moment(when: datetime, zone: ZoneInfo) -> str:
-    """"20 Nov 2026, 18:30 UTC", in the lab's time zone."""
+    """ "20 Nov 2026, 18:30 UTC", in the lab's time zone."""
     local = when.astimezone(zone)
     return f"{local.day} {local:%b %Y, %H:%M} {local.tzname()}"
 

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-
 from core import shared_redis
 from core.gateways.errors import GatewayError
 from core.gateways.port import CanListCurrencies

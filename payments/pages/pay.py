@@ -48,7 +48,7 @@ def pay(request: HttpRequest, token: str) -> HttpResponse:
     if isinstance(shown.action, Redirect | FormPost):
         response["Referrer-Policy"] = responses.HANDS_OVER
     if isinstance(shown.action, ClientToken) and context["script_url"]:
-        responses.allow_script(response, shown.action, _origins(found.state))
+        responses.allow_script(request, response, shown.action, _origins(found.state))
     return response
 
 
@@ -150,7 +150,10 @@ def _provider(state: PaymentState) -> str:
 
 
 def _origins(state: PaymentState) -> tuple[str, ...]:
-    return registry.gateway_class(state.gateway).about.origins.get(state.mode, ())
+    try:
+        return registry.gateway_class(state.gateway).about.origins.get(state.mode, ())
+    except registry.UnknownGateway:
+        return ()
 
 
 def _is_plausible(request: HttpRequest, state: PaymentState) -> bool:

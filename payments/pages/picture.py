@@ -159,7 +159,9 @@ def _open(state: PaymentState, view: View) -> Picture:
     note = ""
     if state.decline is not None:
         note = f"The last try did not work. {words.decline(state.decline.code)} You can try again."
-    return replace(shown, kind=Kind.TO_PAY, title=_TITLES[type(action)], text=_how(action, view), action=action, note=note)
+    return replace(
+        shown, kind=Kind.TO_PAY, title=_TITLES[type(action)], text=_how(action, view), action=action, note=note
+    )
 
 
 _TITLES: Final = {

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any, Final
 
 from django.db import connection
 
 from core import clock, crash, ids, strict_json, transactions
-from core.gateways.errors import GatewayMisconfigured
+from core.gateways.errors import GatewayError, GatewayMisconfigured
 from core.gateways.port import CanRefund
 from core.gateways.redaction import redact
 from core.gateways.types import Attention, NotFound, Operation, RefundNames, Report
@@ -24,19 +26,27 @@ from payments.work import Cause, PaymentState, RefundState, Work
 from payments.writing import Part
 
 NOT_WITHIN_SECONDS: Final = 10.0
+NOT_FOUND_APART: Final = timedelta(minutes=15)
 _CAPTURE_LOOKS: Final = 3
 _WORTH_KEEPING: Final = frozenset({Verdict.APPLIED, Verdict.CONTRADICTION, Verdict.MISMATCH, Verdict.CLAIM})
 
 
-def refresh(payment_id: int, *, not_within_seconds: float = NOT_WITHIN_SECONDS) -> PaymentState | None:
+def refresh(
+    payment_id: int,
+    *,
+    not_within_seconds: float = NOT_WITHIN_SECONDS,
+    on_error: Callable[[GatewayError], object] | None = None,
+) -> PaymentState | None:
     """Fetch and apply. Returns the state afterwards, or None where it was fetched a moment ago. Raises nothing of a
-    gateway's: a fetch that fails changes nothing but the time of the next one."""
+    gateway's: a fetch that fails changes nothing but the time of the next one. `on_error` is told why it failed."""
     loaded = loading.claim_for_fetch(payment_id, not_within_seconds=not_within_seconds)
     if loaded is None:
         return None
     crash.point("fetch_before_call")
     asked = ask(lambda: open_key(loaded.key).fetch_payment(loaded.state.names()))
     crash.point("fetch_after_call")
+    if asked.error is not None and on_error is not None:
+        on_error(asked.error)
     return transactions.run(lambda: _apply(loaded, asked))
 
 
@@ -70,9 +80,8 @@ def _apply(loaded: Loaded, asked: Asked) -> PaymentState:
 
 
 def _before(work: Work, seen: PaymentState) -> None:
-    """The check itself: count it, and let the plan be made anew."""
+    """The check itself: count it, and let the plan be made anew. When it was stands in the claim, by the database's clock."""
     work.state.check_count = min(work.state.check_count + 1, 1000)
-    work.state.last_checked_at = clock.now()
     work.state.next_check_at = None
 
 
@@ -145,12 +154,14 @@ def _resolved(before: PaymentState, after: PaymentState) -> Iterator[Part]:
 
 
 def _not_found(payment_id: int) -> Part:
+    """Count it: the second one counts when it comes fifteen minutes after the first (INVARIANTS §4)."""
+    now = clock.now()
     return Part(
         "not_found_counted",
-        """UPDATE payments_paymentgatewaytransaction SET not_found_count = not_found_count + 1,
-             not_found_at = coalesce(not_found_at, clock_timestamp())
+        """UPDATE payments_paymentgatewaytransaction SET not_found_at = coalesce(not_found_at, %s),
+             not_found_count = CASE WHEN not_found_count = 0 THEN 1 WHEN not_found_at <= %s THEN 2 ELSE not_found_count END
            WHERE payment_id = %s AND operation = 'initiate' AND outcome = 'unknown'""",
-        (payment_id,),
+        (now, now - NOT_FOUND_APART, payment_id),
     )
 
 
@@ -178,12 +189,17 @@ def refresh_refund(refund_id: int) -> None:
         amount=Money(int(row[3]), row[4]), created_at=row[5],
     )  # fmt: skip
     asked = ask(lambda: gateway.fetch_refund(names))
-    transactions.run(lambda: _apply_refund(loaded, refund_id, asked))
+    transactions.run(lambda: _apply_refund(loaded, refund_id, row[1], asked))
 
 
-def _apply_refund(loaded: Loaded, refund_id: int, asked: Asked) -> None:
+def about_ours(report: Report, reference: str) -> Report:
+    """An answer to our own question is about the refund that we asked about, also where it does not repeat its name."""
+    return report if report.reference else replace(report, reference=reference)
+
+
+def _apply_refund(loaded: Loaded, refund_id: int, reference: str, asked: Asked) -> None:
     exchange_id = ids.uuid7()
-    report = asked.answer if isinstance(asked.answer, Report) else None
+    report = about_ours(asked.answer, reference) if isinstance(asked.answer, Report) else None
     fact = Fact(
         key=loaded.key.facts, report=report, payment_id=loaded.state.id,
         cause=Cause(kind=CauseKind.FETCH, id=str(exchange_id)),
@@ -201,6 +217,8 @@ def _after_refund(work: Work, refund_id: int, asked: Asked) -> None:
     if isinstance(asked.answer, Report):
         refund.unknown_since = None
         refund.pending_reason = "" if refund.pending_reason == "outcome_unknown" else refund.pending_reason
+    elif isinstance(asked.answer, NotFound) and refund.gateway_reference:  # it was confirmed once
+        work.add_attention(Attention.GATEWAY_DISAGREES)
     refund.is_changed, refund.wants_fetch = True, False
     _give_up(work, refund, now)
 

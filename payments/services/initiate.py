@@ -226,6 +226,7 @@ def build_request(state: PaymentState, key: KeyRow, parts: dict[str, Any], page_
         presentation=Presentation(parts["presentation"]),
         pay_currency=parts["pay_currency"] or None,
         customer_ip=parts["customer_ip"],
+        created_at=state.created_at,
         expires_at=state.expires_at if parts["expires_in"] else None,
         metadata=state.metadata,
     )
@@ -308,8 +309,10 @@ def record_error(prepared: Prepared, asked: Asked, error: GatewayError, held: He
     else:
         kind = errors.GatewayNotSetUp if isinstance(error, GatewayMisconfigured) else errors.GatewayGone
         told = kind(error, members=members)
-        # Nothing was sent: the exchange stays open for a repeat with the same key, for the life of the order.
-        _apply_error(prepared, asked, error, Outcome.SENT, None, None, told)
+        # Nothing was sent: the exchange stays open for a repeat with the same key, for the life of the order. What an
+        # earlier try left unknown stays so.
+        outcome = Outcome.SENT if prepared.state.unknown_since is None else Outcome.UNKNOWN
+        _apply_error(prepared, asked, error, outcome, None, None, told)
     if held is not None and told.status >= 500:
         with connection.cursor() as cursor:
             idempotency.let_go(cursor, held)

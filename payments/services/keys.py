@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, ClassVar, Final
@@ -185,11 +185,14 @@ def update_gateway_key(
     *, key: PaymentGatewayKey, values: Mapping[str, str], actor: Any, label: str | None = None,
     priority: int | None = None, is_active: bool | None = None,
 ) -> PaymentGatewayKey:  # fmt: skip
-    """Change what is given; a secret left blank stays. The old value of a rotating secret is accepted for 15 days."""
+    """Change what is given; a secret left blank stays. The old value of a rotating secret is accepted for 15 days.
+
+    A key that cannot be opened can still be switched off, and is mended by giving all its secrets anew.
+    """
     about = registry.gateway_class(key.gateway).about
     changed = {name: value.strip() for name, value in values.items() if value and value.strip()}
-    merged = {**_unsealed(key_row_of(key)), **changed}
-    _refuse_wrong(about, merged, Mode(key.mode))
+    if changed:
+        _refuse_wrong(about, {**_kept(key_row_of(key), besides=changed), **changed}, Mode(key.mode))
     with transaction.atomic():
         key = PaymentGatewayKey.objects.for_lab(key.lab_id).select_for_update().get(pk=key.pk)
         _keep_previous(key, about, changed)
@@ -221,6 +224,22 @@ def disable_gateway_key(*, key: PaymentGatewayKey, actor: Any) -> PaymentGateway
                 object_id=key.public_id,
             )  # fmt: skip
     return key
+
+
+def _kept(key: KeyRow, *, besides: Mapping[str, str]) -> dict[str, Any]:
+    """The kept values that are not given anew. Raises CredentialsRefused where one cannot be opened."""
+    stored = {name: value for name, value in strict_json.load_object(key.credentials).items() if name not in besides}
+    closed = [one.name for one in key.about.credentials if one.is_secret and not _opens(key, one.name, stored)]
+    if closed:
+        raise CredentialsRefused(dict.fromkeys(closed, "The kept value cannot be opened: give it again."))
+    return _unsealed(replace(key, credentials=strict_json.dumps(stored)))
+
+
+def _opens(key: Any, name: str, stored: Mapping[str, Any]) -> bool:
+    try:
+        return name not in stored or bool(open_(key.lab_id, _place(key, name), stored[name]))
+    except CannotOpen:
+        return False
 
 
 def _filled(about: Description, values: Mapping[str, str]) -> dict[str, str]:
@@ -270,10 +289,15 @@ def holds(key: PaymentGatewayKey, values: Mapping[str, str]) -> bool:
 
 def _keep_previous(key: PaymentGatewayKey, about: Description, changed: Mapping[str, str]) -> None:
     now = clock.now()
-    kept = [one for one in key.previous_secrets if datetime.fromisoformat(one["until"]) > now]
+    kept = [
+        one
+        for one in key.previous_secrets
+        if datetime.fromisoformat(one["until"]) > now and _opens(key, one["field"], {one["field"]: one["sealed"]})
+    ]
     rotating: list[CredentialField] = [one for one in about.credentials if one.rotates and one.name in changed]
     for one in rotating:
-        if sealed := key.credentials.get(one.name):
+        sealed = key.credentials.get(one.name)
+        if sealed and _opens(key, one.name, key.credentials):  # one that is lost would keep the whole key closed
             kept.append({"field": one.name, "sealed": sealed, "until": (now + PREVIOUS_SECRETS_LIVE).isoformat()})
     key.previous_secrets = kept
 

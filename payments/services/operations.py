@@ -318,7 +318,7 @@ def send_refund(recorded: Recorded, *, held: Held | None) -> dict[str, Any]:
 
 
 def _apply_refund(recorded: Recorded, asked: Asked, held: Held | None) -> dict[str, Any]:
-    report = asked.answer
+    report = None if asked.answer is None else fetching.about_ours(asked.answer, recorded.refund_reference)
 
     def prepare(work: Work) -> None:
         refund = _of(work, recorded)

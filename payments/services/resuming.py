@@ -22,14 +22,17 @@ from payments.services.initiate import Held, Prepared
 from payments.states import FINAL
 from payments.work import PaymentState
 
+# "Not found" twice allows one repeat: whoever takes the exchange over for it uses that up.
 _OPEN: Final = f"""
-    UPDATE payments_paymentgatewaytransaction SET lease_token = %s, tries = tries + 1,
-      lease_until = clock_timestamp() + interval '{exchanges.LEASE_SECONDS} seconds'
-    WHERE id = (SELECT id FROM payments_paymentgatewaytransaction WHERE payment_id = %s AND operation = %s
-                AND (%s::bigint IS NULL OR refund_id = %s) ORDER BY started_at DESC LIMIT 1)
-      AND outcome IN ('sent', 'unknown')
-    RETURNING id, operation_id, idempotency_key, request::text, outcome, error_class, not_found_count, not_found_at,
-      started_at"""  # noqa: S608
+    UPDATE payments_paymentgatewaytransaction x SET lease_token = %s, tries = x.tries + 1,
+      lease_until = clock_timestamp() + interval '{exchanges.LEASE_SECONDS} seconds',
+      not_found_count = CASE WHEN x.not_found_count < 2 THEN x.not_found_count ELSE 0 END,
+      not_found_at = CASE WHEN x.not_found_count < 2 THEN x.not_found_at END
+    FROM (SELECT id, not_found_count FROM payments_paymentgatewaytransaction WHERE payment_id = %s AND operation = %s
+          AND (%s::bigint IS NULL OR refund_id = %s) ORDER BY started_at DESC LIMIT 1) last
+    WHERE x.id = last.id AND x.outcome IN ('sent', 'unknown')
+    RETURNING x.id, x.operation_id, x.idempotency_key, x.request::text, x.outcome, x.error_class, last.not_found_count,
+      x.started_at"""  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +44,6 @@ class Unfinished:
     outcome: str = ""
     was_refused_unsent: bool = False
     not_found_count: int = 0
-    not_found_at: Any = None
     started_at: Any = None
     refund_id: int | None = None
 
@@ -49,8 +51,8 @@ class Unfinished:
     def may_repeat(self) -> bool:
         """Whether the same request with the same key can be sent again without a second effect.
 
-        Only while the order lives: nobody could pay it afterwards. Never sent: yes. Else while the gateway remembers the key; and where it has no keys, a create after "not found"
-        twice, fifteen minutes apart (INVARIANTS §4).
+        Only while the order lives: nobody could pay it afterwards. Never sent: yes. Else while the gateway remembers
+        the key; and where it has no keys, a create after "not found" twice, fifteen minutes apart (INVARIANTS §4).
         """
         if self.loaded.state.is_past_expiry(clock.now()):
             return False
@@ -59,7 +61,7 @@ class Unfinished:
         remembers = self.loaded.key.about.idempotency_seconds
         if remembers is not None and self.started_at is not None:
             return bool(clock.now() - self.started_at < timedelta(seconds=remembers))
-        return self.not_found_count >= 2 and clock.now() - self.not_found_at >= timedelta(minutes=15)
+        return self.not_found_count >= 2  # fetching._not_found counts the second only when it is late enough
 
 
 def _unfinished(loaded: Loaded, operation: Operation, refund_id: int | None = None) -> Unfinished:
@@ -80,7 +82,7 @@ def _unfinished(loaded: Loaded, operation: Operation, refund_id: int | None = No
     )  # fmt: skip
     return Unfinished(
         loaded=loaded, exchange=exchange, outcome=row[4], was_refused_unsent=row[4] == Outcome.SENT and bool(row[5]),
-        not_found_count=row[6], not_found_at=row[7], started_at=row[8], refund_id=refund_id,
+        not_found_count=row[6], started_at=row[7], refund_id=refund_id,
     )  # fmt: skip
 
 
@@ -97,7 +99,10 @@ def send_initiate(recorded: Prepared | Unfinished, held: Held) -> dict[str, Any]
     """Send a new order, or finish an old one; the payment as the API shows it."""
     if isinstance(recorded, Prepared):
         return initiate.shown(initiate.send(recorded, held=held))
-    if recorded.exchange is None or recorded.loaded.state.is_final:  # a webhook may have told what the answer did not
+    if recorded.exchange is None:
+        return _answered(recorded.loaded.state, held)
+    if recorded.loaded.state.is_final:  # a webhook or the sweep knows by now what the answer would have told
+        _give_back(recorded)
         return _answered(recorded.loaded.state, held)
     if not recorded.may_repeat:
         return _looked_up(recorded, held)
@@ -115,6 +120,7 @@ def prepared_again(recorded: Unfinished) -> Prepared:
 
 def _looked_up(recorded: Unfinished, held: Held) -> dict[str, Any]:
     """Neither sent again nor guessed: asked for. Still unknown: 504 as before."""
+    _give_back(recorded)
     state = fetching.refresh(recorded.loaded.state.id, not_within_seconds=0) or recorded.loaded.state
     if state.unknown_since is None and (state.is_acknowledged or state.status in FINAL):
         return _answered(state, held)
@@ -122,6 +128,17 @@ def _looked_up(recorded: Unfinished, held: Held) -> dict[str, Any]:
         idempotency.let_go(cursor, held)
     error = OutcomeUnknown("the gateway has not told yet what became of the first try")
     raise errors.OutcomeNotKnown(error, members={"payment": state.public_id})
+
+
+def _give_back(recorded: Unfinished) -> None:
+    """Nothing is sent under this lease, so it must not look like the work of a process that died."""
+    assert recorded.exchange is not None
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE payments_paymentgatewaytransaction SET lease_token = NULL, lease_until = NULL"
+            " WHERE id = %s AND lease_token = %s",
+            [recorded.exchange.id, recorded.exchange.lease_token],
+        )
 
 
 def _answered(state: PaymentState, held: Held) -> dict[str, Any]:

@@ -90,9 +90,7 @@ class Demo:
         """Whether every step came true. Without --once it lasts until somebody stops it."""
         from payments.demo import services
 
-        self._screen.headline(
-            "Paywright: payments through every gateway, on this machine, with a simulator in their place"
-        )
+        self._screen.headline("Paywright: a payment through every gateway, simulated on this machine")
         try:
             at = services.choose_addresses(port=self._options["port"], simulator_port=self._options["simulator_port"])
         except OSError as error:
@@ -178,7 +176,7 @@ class Demo:
         for gateway in seeded.webhook_urls:
             with self._screen.doing(registry.gateway_class(gateway).about.label) as doing:
                 row = tour.visit(gateway, lab=seeded.lab, platform=platform, simulator=simulator, say=doing.say)
-                doing.result = "every step came true" if row.is_true else "failed"
+                doing.ok, doing.result = row.is_true, "every step came true" if row.is_true else "failed"
             rows.append(row)
         platform.close()
         simulator.close()

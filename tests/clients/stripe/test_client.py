@@ -19,7 +19,7 @@ from core.gateways.errors import (
     OutcomeUnknown,
     RequestRejected,
 )
-from core.gateways.testing import NOW, Answer, FakeHttp, MemoryCache, answer, fixed_clock, wire_fields
+from core.gateways.testing import NOW, Answer, FakeHttp, answer, fixed_clock, wire_fields
 from core.gateways.types import (
     CaptureMode,
     CaptureRequest,
@@ -167,10 +167,10 @@ def test_an_expiry_is_kept_within_stripes_bounds(asked: timedelta | None, sent: 
 
 
 def test_a_repeat_a_minute_later_says_the_same_although_the_expiry_was_too_near() -> None:
-    cache, request = MemoryCache(), CASE.payment_request(expires_at=NOW + timedelta(minutes=5))
+    request = CASE.payment_request(created_at=NOW, expires_at=NOW + timedelta(minutes=5))
     bodies = []
     for seconds in (0, 60):
-        gateway, http = opened(answer(session()), cache=cache, clock=fixed_clock(NOW + timedelta(seconds=seconds)))
+        gateway, http = opened(answer(session()), clock=fixed_clock(NOW + timedelta(seconds=seconds)))
         gateway.initiate(request)
         bodies.append(http.sent[0].body)
     assert bodies[0] == bodies[1]
