@@ -21,7 +21,7 @@ class MinorField(models.DecimalField):  # type: ignore[type-arg]
 
     @property
     def validators(self) -> list[Any]:  # those of DecimalField look inside a Decimal, and ours is an int
-        return list(self._validators)
+        return list(self._validators)  # type: ignore[attr-defined]  # the stubs do not know it
 
     def deconstruct(self) -> tuple[str, str, Any, dict[str, Any]]:
         name, path, args, kwargs = super().deconstruct()

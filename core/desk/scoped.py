@@ -116,7 +116,7 @@ class DeskTable(ReadOnly, TabularInline):  # type: ignore[misc]
 def amount_column(name: str, title: str, *, asset: str = "currency") -> Any:
     """A column of a list that shows the amount in `name` in major units; sorting would compare different currencies."""
 
-    def column(_admin: Any, row: Model) -> str:
+    def column(row: Model) -> str:
         return showing.money(getattr(row, name), getattr(row, asset))
 
     column.__name__ = f"{name}_shown"
@@ -125,7 +125,7 @@ def amount_column(name: str, title: str, *, asset: str = "currency") -> Any:
 
 
 def badge_column(name: str, title: str = "") -> Any:
-    def column(_admin: Any, row: Model) -> str:
+    def column(row: Model) -> str:
         value = getattr(row, name)
         return showing.badge(value) if value else showing.NOTHING
 
@@ -135,7 +135,7 @@ def badge_column(name: str, title: str = "") -> Any:
 
 
 def time_column(name: str, title: str = "") -> Any:
-    def column(_admin: Any, row: Model) -> str:
+    def column(row: Model) -> str:
         return showing.time(getattr(row, name))
 
     column.__name__ = f"{name}_shown"

@@ -22,6 +22,7 @@ from core.gateways.types import (
     Fraud,
     FraudStatus,
     Method,
+    MethodStatus,
     Mode,
     NextAction,
     PaymentNames,
@@ -30,18 +31,20 @@ from core.gateways.types import (
     Redirect,
     RefundStatus,
     Report,
+    SavedMethod,
     ShowAddress,
     Subject,
 )
 from core.money import Money
 
-Status = PaymentStatus | RefundStatus | DisputeStatus | PayoutStatus
+Status = PaymentStatus | RefundStatus | DisputeStatus | PayoutStatus | MethodStatus
 
 _STATUS: Final[Mapping[Subject, type[Status]]] = {
     Subject.PAYMENT: PaymentStatus,
     Subject.REFUND: RefundStatus,
     Subject.DISPUTE: DisputeStatus,
     Subject.PAYOUT: PayoutStatus,
+    Subject.METHOD: MethodStatus,
 }
 
 Word = TypeVar("Word", bound=StrEnum)
@@ -76,6 +79,10 @@ def report_to_json(report: Report) -> dict[str, Any]:
         "fraud": None if report.fraud is None else _fraud_to_json(report.fraud),
         "decline": None if report.decline is None else decline_to_json(report.decline),
         "attention": _word(report.attention),
+        "withdrawn_minor": report.withdrawn_minor,
+        "respond_by": time_to_json(report.respond_by),
+        "dispute_reason": report.dispute_reason,
+        "saved": None if report.saved is None else _saved_to_json(report.saved),
         "raw": plain(report.raw),
     }
 
@@ -106,6 +113,10 @@ def report_from_json(value: Mapping[str, Any]) -> Report:
         fraud=None if value["fraud"] is None else _fraud_from_json(value["fraud"]),
         decline=None if value["decline"] is None else Decline(**value["decline"]),
         attention=_from_word(Attention, value["attention"]),
+        withdrawn_minor=value["withdrawn_minor"],
+        respond_by=time_from_json(value["respond_by"]),
+        dispute_reason=value["dispute_reason"],
+        saved=None if value["saved"] is None else _saved_from_json(value["saved"]),
         raw=dict(value["raw"]),
     )
 
@@ -286,6 +297,26 @@ def _fraud_to_json(fraud: Fraud) -> dict[str, Any]:
 
 def _fraud_from_json(value: Mapping[str, Any]) -> Fraud:
     return Fraud(status=FraudStatus(value["status"]), message=value["message"])
+
+
+def _saved_to_json(saved: SavedMethod) -> dict[str, Any]:
+    """With its tokens: whoever stores this seals them first, whoever shows it masks them."""
+    return {
+        "token": saved.token,
+        "customer_token": saved.customer_token,
+        "extra_token": saved.extra_token,
+        "method": None if saved.method is None else _method_to_json(saved.method),
+    }
+
+
+def _saved_from_json(value: Mapping[str, Any]) -> SavedMethod:
+    method = value["method"]
+    return SavedMethod(
+        token=value["token"],
+        customer_token=value["customer_token"],
+        extra_token=value["extra_token"],
+        method=None if method is None else Method(**method),
+    )
 
 
 def _address_to_json(action: ShowAddress) -> dict[str, Any]:

@@ -13,8 +13,11 @@ from typing import Any, ClassVar, Protocol
 from core.clock import Clock
 from core.gateways.types import (
     CaptureRequest,
+    ChargeRequest,
     CredentialCheck,
+    DeleteSavedRequest,
     Description,
+    DisputeNames,
     Mode,
     NotFound,
     PaymentNames,
@@ -23,6 +26,7 @@ from core.gateways.types import (
     RefundRequest,
     Report,
     ReturnReading,
+    SaveMethodRequest,
     VoidRequest,
     WebhookDelivery,
     WebhookReading,
@@ -93,6 +97,30 @@ class CanRefund(ABC):
 
     @abstractmethod
     def fetch_refund(self, names: RefundNames) -> Report | NotFound: ...
+
+
+class CanSaveMethods(ABC):
+    """Also: `initiate` with `save_method` set reports `saved` once the payment is paid."""
+
+    @abstractmethod
+    def save_method(self, request: SaveMethodRequest) -> Report:
+        """Begin saving a method without a payment. Returns a report about a method, with what the customer has to do.
+
+        Raises RequestRejected where this gateway saves only during a payment.
+        """
+
+    @abstractmethod
+    def charge_saved(self, request: ChargeRequest) -> Report:
+        """Charge off-session. A payment report; a bank that wants the customer back is a next action or a decline."""
+
+    @abstractmethod
+    def delete_saved(self, request: DeleteSavedRequest) -> None:
+        """Forget the method at the gateway, too. One that is already gone is fine."""
+
+
+class CanFetchDisputes(ABC):
+    @abstractmethod
+    def fetch_dispute(self, names: DisputeNames) -> Report | NotFound: ...
 
 
 class CanReadReturn(ABC):

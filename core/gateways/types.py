@@ -26,6 +26,7 @@ class Subject(StrEnum):
     REFUND = "refund"
     DISPUTE = "dispute"
     PAYOUT = "payout"
+    METHOD = "method"  # a saved method, made without a payment
 
 
 class PaymentStatus(StrEnum):
@@ -56,6 +57,14 @@ class DisputeStatus(StrEnum):
 class PayoutStatus(StrEnum):
     PENDING = "pending"
     SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
+class MethodStatus(StrEnum):
+    """Of a saved method."""
+
+    PENDING = "pending"
+    ACTIVE = "active"
     FAILED = "failed"
 
 
@@ -183,6 +192,19 @@ class Method:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SavedMethod:
+    """A method that the gateway keeps for later charges. `token` and `customer_token` are secrets of the lab.
+
+    `extra_token` is a second value that some gateways want beside the token (the transaction that made it).
+    """
+
+    token: str = field(repr=False)
+    customer_token: str | None = field(default=None, repr=False)
+    extra_token: str | None = field(default=None, repr=False)
+    method: Method | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CoinFacts:
     """What a crypto payment asked for and what arrived, in minor units of `code`; None while decimals are unknown."""
 
@@ -238,7 +260,7 @@ class Report:
     """
 
     about: Subject
-    status: PaymentStatus | RefundStatus | DisputeStatus | PayoutStatus | None
+    status: PaymentStatus | RefundStatus | DisputeStatus | PayoutStatus | MethodStatus | None
     reference: str | None
     gateway_reference: str | None
     other_references: tuple[str, ...] = ()
@@ -259,6 +281,10 @@ class Report:
     fraud: Fraud | None = None
     decline: Decline | None = None
     attention: Attention | None = None
+    withdrawn_minor: int | None = None  # of a dispute: what the gateway holds back from us now, cumulative
+    respond_by: datetime | None = None  # of a dispute: when evidence is due
+    dispute_reason: str | None = None
+    saved: SavedMethod | None = None
     raw: Mapping[str, Any] = field(repr=False, default_factory=dict)
 
 
@@ -311,6 +337,8 @@ class PaymentRequest:
     created_at: datetime | None = None  # when the order was made: what is derived from it is the same in a repeat
     expires_at: datetime | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
+    save_method: bool = False  # the customer consented to later charges
+    customer_token: str | None = field(default=None, repr=False)  # the gateway's name of this customer, if it has one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -345,6 +373,39 @@ class RefundNames:
     payment: PaymentNames = field(default_factory=PaymentNames)
     amount: Money | None = None
     created_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SaveMethodRequest:
+    """Save a method without a payment. `reference` is ours and was never used before."""
+
+    reference: str
+    idempotency_key: str
+    currency: str
+    webhook_url: str
+    return_url: str
+    customer: CustomerDetails | None = None
+    customer_token: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChargeRequest:
+    """Charge a saved method while the customer is away."""
+
+    payment: PaymentRequest
+    saved: SavedMethod
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteSavedRequest:
+    saved: SavedMethod
+    idempotency_key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisputeNames:
+    gateway_reference: str
+    payment: PaymentNames = field(default_factory=PaymentNames)
 
 
 # --- webhooks -----------------------------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ from payments.services import links
 _OPEN: Final = "open"
 
 
-def _payment_link(_admin: Any, row: Any) -> str:
+def _payment_link(row: Any) -> str:
     if row.payment is None:
         return showing.NOTHING
     address = address_of(row.payment, row.payment.public_id)
@@ -40,7 +40,7 @@ _payment_link.short_description = "payment"  # type: ignore[attr-defined]
 
 
 def _pretty(name: str, title: str) -> Any:
-    def column(_admin: Any, row: Model) -> str:
+    def column(row: Model) -> str:
         text = showing.as_json(getattr(row, name))
         return format_html('<pre class="pw-json">{}</pre>', text) if text else showing.NOTHING
 

@@ -231,7 +231,7 @@ def _script_of(gateway: str) -> bytes | None:
 
 def _back_url(state: PaymentState, shown: Picture) -> str | None:
     """The lab's own page, told which payment ended how. What it is told is a hint: the API knows."""
-    if not state.return_url or not shown.is_end:
+    if not state.return_url or not (shown.is_end or shown.kind is Kind.TIME_OVER):
         return None
     parts = urlsplit(state.return_url)
     told = [*parse_qsl(parts.query, keep_blank_values=True), ("payment", state.public_id), ("status", state.status)]

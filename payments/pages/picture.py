@@ -49,13 +49,15 @@ BAD: Final = frozenset({Kind.FAILED, Kind.EXPIRED, Kind.CANCELLED})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
-    """`amount` is the large number, `facts` are label and value, `action` is what is to be done now, if anything."""
+    """`amount` is the large number, `action` is what is to be done now, if anything. Label and value: `progress` of what
+    has arrived so far, `facts` about the payment."""
 
     kind: Kind
     title: str
     text: str
     amount: str
     note: str = ""
+    progress: tuple[tuple[str, str], ...] = ()
     facts: tuple[tuple[str, str], ...] = ()
     action: NextAction | None = None
     explorer_url: str | None = None
@@ -165,13 +167,13 @@ def _open(state: PaymentState, view: View) -> Picture:
 
 
 _TITLES: Final = {
-    Redirect: "Ready to pay", FormPost: "Ready to pay", ShowAddress: "Send exactly this amount", ClientToken: "Pay here",
+    Redirect: "Ready to pay", FormPost: "Ready to pay", ShowAddress: "Ready to pay", ClientToken: "Pay here",
 }  # fmt: skip
 
 
 def _how(action: NextAction, view: View) -> str:
     if isinstance(action, ShowAddress):
-        return "Use this coin on this network only. Anything else may be lost."
+        return "Send exactly the amount below, in this coin and on this network only. Anything else may be lost."
     if isinstance(action, ClientToken):
         return f"The form below comes from {view.provider}. {view.shop} does not see your card."
     return f"You pay on the secure page of {view.provider}, and come back here."
@@ -195,13 +197,13 @@ def _time_over(shown: Picture) -> Picture:
 
 
 def _partly_paid(state: PaymentState, shown: Picture) -> Picture:
-    facts = []
+    progress = []
     coin = state.coin
     missing = looks.missing_coins(coin)
     if coin is not None and missing is not None:
-        facts = [("Arrived", f"{coin.arrived_text} {coin.code}"), ("Missing", f"{missing} {coin.code}")]
+        progress = [("Arrived", f"{coin.arrived_text} {coin.code}"), ("Missing", f"{missing} {coin.code}")]
     elif 0 < state.received < state.amount:
-        facts = [
+        progress = [
             ("Arrived", looks.amount(state.received, state.currency)),
             ("Missing", looks.amount(state.amount - state.received, state.currency)),
         ]
@@ -213,7 +215,7 @@ def _partly_paid(state: PaymentState, shown: Picture) -> Picture:
         "A part of the amount has arrived. Please ask how to pay the rest."
     )  # fmt: skip
     return replace(
-        shown, kind=Kind.PARTLY_PAID, title="Partly paid", text=text, facts=tuple(facts),
+        shown, kind=Kind.PARTLY_PAID, title="Partly paid", text=text, progress=tuple(progress),
         action=action if isinstance(action, ShowAddress) else None,
     )  # fmt: skip
 
@@ -234,7 +236,7 @@ def _without_action(state: PaymentState, shown: Picture, view: View) -> Picture:
 
 
 def _with_facts(shown: Picture, state: PaymentState, view: View) -> Picture:
-    facts = list(shown.facts)
+    facts = []
     if state.status not in OPEN:
         if state.completed_at is not None:
             facts.append(("Date", looks.moment(state.completed_at, view.zone)))
@@ -248,7 +250,7 @@ def _with_facts(shown: Picture, state: PaymentState, view: View) -> Picture:
     if state.merchant_reference:
         facts.append(("Reference", state.merchant_reference))
     facts.append(("Payment", state.public_id))
-    url = state.coin.explorer_url if state.coin is not None else None
+    url = state.coin.explorer_url if state.coin is not None and _has_coins(state) else None
     return replace(shown, facts=tuple(facts), explorer_url=url if url and url.startswith("https://") else None)
 
 

@@ -298,7 +298,7 @@ def test_a_card_number_is_refused_wherever_text_is_taken(
     problem = refused(shop, shop.order(**changes), 400, "card_number_refused")
     assert [error["field"] for error in problem["errors"]] == [field]
     for text in (str(problem), caplog.text):
-        assert "4242" not in text and "378282" not in text and "٤٢٤٢" not in text
+        assert not any(digits in text for digits in ("42424242", "4242 4242", "4242-4242", "378282246", "٤٢٤٢"))
 
 
 @pytest.mark.parametrize(

@@ -11,13 +11,18 @@ from core.gateways.types import (
     BillingDetails,
     CaptureMode,
     CaptureRequest,
+    ChargeRequest,
     CustomerDetails,
+    DeleteSavedRequest,
     Description,
+    DisputeNames,
     PaymentNames,
     PaymentRequest,
     Presentation,
     RefundNames,
     RefundRequest,
+    SavedMethod,
+    SaveMethodRequest,
     VoidRequest,
 )
 from core.money import ASSETS, Money, MoneyError
@@ -38,7 +43,7 @@ class BadLine(ValueError):
 class Asked:
     """One "asked" object. Members: reference, gateway_reference, other_references, amount_minor, asset, idempotency_key,
     capture, presentation, pay_currency, return_url, cancel_url, webhook_url, description, customer, billing,
-    customer_ip, metadata, created_at, expires_at, acknowledged, reason, operation_reference, refund_reference and
+    customer_ip, metadata, save_method, token, customer_token, extra_token, created_at, expires_at, acknowledged, reason, operation_reference, refund_reference and
     `payment` (the same names of the payment that a refund is about), or flat payment_reference and
     payment_gateway_reference. The API's `amount` and `currency` are understood.
     """
@@ -72,7 +77,10 @@ class Asked:
             presentation=self._word("presentation", Presentation) or Presentation.HOSTED,
             pay_currency=self._text("pay_currency"),
             customer_ip=self._text("customer_ip"),
+            created_at=self._time("created_at"),
             expires_at=self._time("expires_at"),
+            save_method=self._value.get("save_method") is True,
+            customer_token=self._text("customer_token"),
             metadata=self._texts("metadata"),
         )
 
@@ -102,6 +110,38 @@ class Asked:
             idempotency_key=self._key("refund", reference),
             webhook_url=self._text("webhook_url"),
             reason=self._text("reason"),
+        )
+
+    def save_request(self) -> SaveMethodRequest:
+        reference = self._text("reference") or _DEFAULT_REFERENCE
+        return SaveMethodRequest(
+            reference=reference,
+            idempotency_key=self._key("save_method", reference),
+            currency=self.amount().asset,
+            webhook_url=self._text("webhook_url") or f"{_DEFAULT_HOST}/payments/webhook/explain",
+            return_url=self._text("return_url") or f"{_DEFAULT_HOST}/pay/{reference}",
+            customer=self._details("customer", CustomerDetails),
+            customer_token=self._text("customer_token"),
+        )
+
+    def charge_request(self) -> ChargeRequest:
+        return ChargeRequest(payment=self.payment_request(), saved=self._saved())
+
+    def delete_request(self) -> DeleteSavedRequest:
+        return DeleteSavedRequest(saved=self._saved(), idempotency_key=self._key("delete_saved", None))
+
+    def dispute_names(self) -> DisputeNames:
+        payment = self._payment()
+        return DisputeNames(
+            gateway_reference=self._text("gateway_reference") or "",
+            payment=payment.payment_names() if payment is not None else PaymentNames(),
+        )
+
+    def _saved(self) -> SavedMethod:
+        return SavedMethod(
+            token=self._text("token") or "explain-token",
+            customer_token=self._text("customer_token"),
+            extra_token=self._text("extra_token"),
         )
 
     def refund_names(self) -> RefundNames:

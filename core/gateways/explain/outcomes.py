@@ -24,7 +24,16 @@ from core.gateways.explain.transport import (
     is_exactly,
     is_main,
 )
-from core.gateways.port import Cache, CanCapture, CanListCurrencies, CanRefund, CanVoid, Gateway
+from core.gateways.port import (
+    Cache,
+    CanCapture,
+    CanFetchDisputes,
+    CanListCurrencies,
+    CanRefund,
+    CanSaveMethods,
+    CanVoid,
+    Gateway,
+)
 from core.gateways.redaction import redact
 from core.gateways.types import (
     CredentialCheck,
@@ -59,13 +68,25 @@ class Outcome:
             "event_key": self.event_key,
             "reply": None if self.reply is None else {"status": self.reply.status, "body": self.reply.body},
             # `raw` as it would be stored: that bounds it, too.
-            "reports": [report_to_json(replace(report, raw=redact(report.raw))) for report in self.reports],
+            "reports": [report_to_json(_shown(report)) for report in self.reports],
         }
         if self.request is not None:
             found["request"] = dict(self.request)
         found.update(_error_facts(self.error))
         found.update({name: plain(value) for name, value in self.more.items() if value not in (None, "")})
         return found
+
+
+def _shown(report: Report) -> Report:
+    """`raw` as it would be stored, and a saved method without its tokens: they are secrets, also of the person who asks."""
+    saved = report.saved
+    if saved is not None:
+        hidden = {name: "(secret)" for name in _TOKENS if getattr(saved, name)}
+        saved = replace(saved, **hidden)  # type: ignore[arg-type]
+    return replace(report, raw=redact(report.raw), saved=saved)
+
+
+_TOKENS: Final = ("token", "customer_token", "extra_token")
 
 
 def _error_facts(error: GatewayError | None) -> dict[str, Any]:
@@ -92,6 +113,10 @@ _OPERATIONS: Final[Mapping[str, tuple[type, Run]]] = {
     "void": (CanVoid, lambda gateway, asked: gateway.void(asked.void_request())),
     "refund": (CanRefund, lambda gateway, asked: gateway.refund(asked.refund_request())),
     "fetch_refund": (CanRefund, lambda gateway, asked: gateway.fetch_refund(asked.refund_names())),
+    "save_method": (CanSaveMethods, lambda gateway, asked: gateway.save_method(asked.save_request())),
+    "charge_saved": (CanSaveMethods, lambda gateway, asked: gateway.charge_saved(asked.charge_request())),
+    "delete_saved": (CanSaveMethods, lambda gateway, asked: gateway.delete_saved(asked.delete_request())),
+    "fetch_dispute": (CanFetchDisputes, lambda gateway, asked: gateway.fetch_dispute(asked.dispute_names())),
     "list_pay_currencies": (CanListCurrencies, lambda gateway, asked: gateway.list_pay_currencies()),
 }
 

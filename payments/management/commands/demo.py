@@ -203,8 +203,8 @@ class Demo:
     def _stay(self, children: Children, at: Addresses, seeded: Seeded) -> None:
         owner, note = seeded.owner, self._screen.note
         note("")
-        note(f"still running at {at.url}, admin at {at.url}/admin/ ({owner.username}, {owner.password}),", "bold")
-        note("stop with Ctrl-C", "bold")
+        admin = f"admin at {at.url}/admin/ ({owner.username}, {owner.password})"
+        note(f"still running at {at.url}, {admin}, stop with Ctrl-C", "bold")
         note(f"payment link  {seeded.pay_link}")
         note(f"simulator     {at.simulator_url}")
         note(f"API keys      in {notes.FILE_NAME}, logs in logs/, both in {self._folder}")

@@ -111,6 +111,9 @@ prepare();
 setInterval(tick, 1000);
 const live = document.getElementById("live");
 if (live) follow(live);
-// A form that only carries the customer to the gateway goes by itself; its button is for browsers without scripts.
-const handOver = document.querySelector("#live form[data-submit-once]:not([id])");
-if (handOver) handOver.requestSubmit();
+// A form that only carries the customer to the gateway goes by itself, once in this tab: who comes back sees the page.
+const handOver = document.querySelector("#live form[data-submit-once]");
+if (handOver && !sessionStorage.getItem(location.pathname)) {
+  sessionStorage.setItem(location.pathname, "handed over");
+  handOver.requestSubmit();
+}

@@ -23,6 +23,7 @@ from core.gateways.types import (
     Fraud,
     FraudStatus,
     Method,
+    MethodStatus,
     Mode,
     PaymentNames,
     PaymentStatus,
@@ -30,6 +31,7 @@ from core.gateways.types import (
     Redirect,
     RefundStatus,
     Report,
+    SavedMethod,
     ShowAddress,
     Subject,
 )
@@ -40,6 +42,7 @@ STATUSES = {
     Subject.REFUND: RefundStatus,
     Subject.DISPUTE: DisputeStatus,
     Subject.PAYOUT: PayoutStatus,
+    Subject.METHOD: MethodStatus,
 }
 MOMENT = datetime(2026, 11, 20, 18, 30, 5, 120000, UTC)
 
@@ -104,6 +107,10 @@ methods = some.builds(
     wallet=maybe_text,
 )
 
+saved = some.builds(
+    SavedMethod, token=texts, customer_token=maybe_text, extra_token=maybe_text, method=some.none() | methods
+)
+
 
 @some.composite
 def reports(draw: some.DrawFn) -> Report:
@@ -131,6 +138,10 @@ def reports(draw: some.DrawFn) -> Report:
         fraud=draw(some.none() | some.builds(Fraud, status=some.sampled_from(FraudStatus), message=maybe_text)),
         decline=draw(some.none() | some.builds(Decline, code=texts, gateway_code=maybe_text, message=maybe_text)),
         attention=draw(some.none() | some.sampled_from(Attention)),
+        withdrawn_minor=draw(minors),
+        respond_by=draw(moments),
+        dispute_reason=draw(maybe_text),
+        saved=draw(some.none() | saved),
         raw=draw(some.dictionaries(texts, plain_json, max_size=3)),
     )
 
