@@ -33,7 +33,7 @@ from payments.models import Outcome
 from payments.services import errors, exchanges, fetching, initiate
 from payments.services.exchanges import Asked, Exchange, ask
 from payments.services.initiate import Held
-from payments.services.keys import open_key
+from payments.services.keys import open_key, problem_part
 from payments.states import OPEN, CauseKind
 from payments.work import Cause, PaymentState, RefundState, Work
 from payments.writing import Part
@@ -210,21 +210,43 @@ def _note_unknown(work: Work) -> None:
 
 def _refused(recorded: Recorded, asked: Asked, error: GatewayError, held: Held | None) -> DomainError:
     """Nothing moved: close the exchange, forget what was asked, tell the caller."""
-    told = _told(error, {"payment": recorded.loaded.state.public_id})
 
     def forget(work: Work) -> None:
         work.state.capture_asked = None
 
+    told = _told(error, {"payment": recorded.loaded.state.public_id})
+    return _record_refusal(recorded, asked, error, held, told, forget)
+
+
+def _record_refusal(
+    recorded: Recorded,
+    asked: Asked,
+    error: GatewayError,
+    held: Held | None,
+    told: DomainError,
+    prepare: Callable[[Work], None],
+) -> DomainError:
+    """Write down an operation that provably did nothing. A 4xx is the stored answer; after a 5xx the caller repeats."""
+
     def body() -> None:
         parts = [recorded.exchange.refused(Outcome.FAILED, error, milliseconds=asked.milliseconds)]
+        if isinstance(error, GatewayMisconfigured):
+            parts.append(problem_part(recorded.loaded.key.id, error.reason))
         if held is not None and told.status < 500:
             parts.append(initiate.answer_part(held, told.status, problems.body_of(told)))
-        fact = Fact(key=recorded.loaded.key.facts, report=None, cause=_cause(recorded),
-                    payment_id=recorded.loaded.state.id, prepare=forget)  # fmt: skip
+        fact = Fact(
+            key=recorded.loaded.key.facts,
+            report=None,
+            cause=_cause(recorded),
+            payment_id=recorded.loaded.state.id,
+            prepare=prepare,
+        )
         apply_reports([fact], wait=True, beside=parts)
 
     transactions.run(body)
-    _let_go(held, told)
+    if held is not None and told.status >= 500:
+        with connection.cursor() as cursor:
+            idempotency.let_go(cursor, held)
     return told
 
 
@@ -234,12 +256,6 @@ def _told(error: GatewayError, members: dict[str, Any]) -> DomainError:
     if isinstance(error, GatewayMisconfigured):
         return errors.GatewayNotSetUp(error, members=members)
     return errors.GatewayGone(error, members=members)
-
-
-def _let_go(held: Held | None, told: DomainError) -> None:
-    if held is not None and told.status >= 500:
-        with connection.cursor() as cursor:
-            idempotency.let_go(cursor, held)
 
 
 def _cause(recorded: Recorded) -> Cause:
@@ -353,22 +369,11 @@ def _of(work: Work, recorded: Recorded) -> RefundState:
 
 def _refund_refused(recorded: Recorded, asked: Asked, error: GatewayError, held: Held | None) -> DomainError:
     """Rejected: failed. Never sent: cancelled, so that a repeat is a new refund. Either way nothing stays reserved."""
-    members = {"payment": recorded.loaded.state.public_id, "refund": recorded.refund_public_id}
-    told = _told(error, members)
     to = RefundStatus.FAILED if isinstance(error, RequestRejected) else RefundStatus.CANCELLED
 
-    def prepare(work: Work) -> None:
+    def end(work: Work) -> None:
         decline = Decline(code=error.code or "rejected", gateway_code=error.gateway_code, message=error.reason)
         fold_refund.end_unsent(work, _of(work, recorded), to, decline, now=clock.now())
 
-    def body() -> None:
-        parts = [recorded.exchange.refused(Outcome.FAILED, error, milliseconds=asked.milliseconds)]
-        if held is not None and told.status < 500:
-            parts.append(initiate.answer_part(held, told.status, problems.body_of(told)))
-        fact = Fact(key=recorded.loaded.key.facts, report=None, cause=_cause(recorded),
-                    payment_id=recorded.loaded.state.id, prepare=prepare)  # fmt: skip
-        apply_reports([fact], wait=True, beside=parts)
-
-    transactions.run(body)
-    _let_go(held, told)
-    return told
+    members = {"payment": recorded.loaded.state.public_id, "refund": recorded.refund_public_id}
+    return _record_refusal(recorded, asked, error, held, _told(error, members), end)
