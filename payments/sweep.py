@@ -140,7 +140,7 @@ _GIVE_UP: Final = f"""
         p.unknown_since < %(week_ago)s
         OR EXISTS (SELECT 1 FROM payments_refund r WHERE r.payment_id = p.id AND r.status = 'pending'
                    AND r.unknown_since < %(week_ago)s))
-      ORDER BY p.id LIMIT 500 FOR UPDATE OF p SKIP LOCKED)"""  # noqa: S608
+      ORDER BY p.id LIMIT 500 FOR NO KEY UPDATE OF p SKIP LOCKED)"""  # noqa: S608
 _UNEXPLAINED: Final = f"""
     UPDATE payments_payment SET attention = array_append(attention, '{Attention.REFUND_UNEXPECTED.value}'),
       updated_at = clock_timestamp()
@@ -148,7 +148,7 @@ _UNEXPLAINED: Final = f"""
       SELECT p.id FROM payments_payment p
       WHERE p.refunded_seen > p.refund_reserved AND p.status = 'captured' AND p.updated_at < %(hour_ago)s
         AND NOT ('{Attention.REFUND_UNEXPECTED.value}' = ANY(p.attention) OR 'refund_failed' = ANY(p.attention))
-      ORDER BY p.id LIMIT 500 FOR UPDATE OF p SKIP LOCKED)"""  # noqa: S608
+      ORDER BY p.id LIMIT 500 FOR NO KEY UPDATE OF p SKIP LOCKED)"""  # noqa: S608
 
 
 def give_up() -> int:

@@ -14,7 +14,6 @@ from core.api import fields, idempotency
 from core.api.authentication import ApiKeyContext
 from core.api.fields import FieldError, Fields
 from core.api.pagination import paginate
-from core.encryption import CannotOpen
 from core.errors import DomainError, NotFound
 from core.gateways import encoding, registry
 from core.gateways.types import CredentialField
@@ -77,8 +76,6 @@ class GatewayKeyView(APIView):
         try:
             with _named_as_sent():
                 key = keys.update_gateway_key(key=key, actor=actor_of(caller(request)), **change)
-        except CannotOpen:
-            raise CannotBeOpened from None
         except registry.UnknownGateway:
             raise GatewayNotInstalled from None
         return json_response(show(key))

@@ -15,13 +15,13 @@ from core import strict_json, transactions
 from core.api import idempotency
 from core.api.authentication import ApiKeyContext
 from core.api.fields import FieldError, Fields
-from core.encryption import Place, open_, seal
+from core.encryption import CannotOpen, Place, open_, seal
 from core.errors import DomainError, NotFound
 from core.hashing import keyed_hash
 from core.models import ApiKey
 from payments.api.views import caller, json_response
 
-_PUBLIC_ID: Final = re.compile(r"[A-Z]{3}_[0-9]{14}_[0-9a-f]{8}", re.ASCII)
+_PUBLIC_ID: Final = re.compile(r"[A-Z]{2,4}_[0-9]{14}_[0-9a-f]{8}", re.ASCII)
 _LOST_PLUS: Final = re.compile(r" (\d\d:?\d\d)$", re.ASCII)
 
 
@@ -55,7 +55,7 @@ def at_once(
                 operation_sequence=sequence,
             )  # fmt: skip
             if isinstance(held, idempotency.Replay):
-                return open_(context.lab_id, place, held.body), True
+                return _opened(context.lab_id, place, held.body), True
             text = strict_json.dumps(work(held.operation_id))
             idempotency.finish(cursor, held, status=201, body=seal(context.lab_id, place, text))
             return text, False
@@ -65,6 +65,13 @@ def at_once(
     if is_replayed:
         response[idempotency.REPLAYED_HEADER] = "true"
     return response
+
+
+def _opened(lab_id: int, place: Place, sealed: str) -> str:
+    try:
+        return open_(lab_id, place, sealed)
+    except CannotOpen:
+        raise CannotBeOpened from None
 
 
 def actor_of(context: ApiKeyContext) -> str:

@@ -67,13 +67,15 @@ def load(public_id: str, *, lab_id: int, mode: Mode) -> Loaded:
 # Capture and void ---------------------------------------------------------------------------------------------------
 
 
-_LOCK: Final = """
+_LOCK: Final = "SELECT 1 FROM payments_payment WHERE id = %s FOR NO KEY UPDATE"
+# A statement of its own: one that waits for a lock goes on seeing the other rows as they were when it began.
+_STANDS: Final = """
     SELECT p.status, p.authorized, p.amount, p.capture_asked, p.captured, p.refund_reserved,
       EXISTS (SELECT 1 FROM payments_paymentgatewaytransaction x WHERE x.payment_id = p.id AND x.refund_id IS NULL
               AND x.operation IN ('capture', 'void') AND x.outcome IN ('sent', 'unknown')),
       (SELECT count(*) FROM payments_paymentgatewaytransaction x WHERE x.payment_id = p.id
               AND x.operation IN ('capture', 'void'))
-    FROM payments_payment p WHERE p.id = %s FOR UPDATE OF p"""
+    FROM payments_payment p WHERE p.id = %s"""
 
 
 def record_capture(*, loaded: Loaded, amount: int | None) -> Recorded:
@@ -109,6 +111,7 @@ def record_void(*, loaded: Loaded) -> Recorded:
 def _locked(loaded: Loaded) -> tuple[Any, ...]:
     with connection.cursor() as cursor:
         cursor.execute(_LOCK, [loaded.state.id])
+        cursor.execute(_STANDS, [loaded.state.id])
         return tuple(cursor.fetchone())
 
 
