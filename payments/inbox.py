@@ -216,7 +216,8 @@ def _outcome(event: _Event, facts: Iterable[Fact], now: datetime) -> dict[str, A
         "id": event.id,
         "state": state.value,
         "tries": event.tries + 1,
-        "payment_id": next((fact.matched for fact in mine if fact.matched is not None), None),
+        # Not of a payment that is locked: the foreign key would wait for its lock.
+        "payment_id": next((fact.work.state.id for fact in mine if fact.work is not None), None),
         "next_try_at": (now + pause(event.tries)).isoformat() if is_open else None,
         "attention": ["unapplied"] if (is_open and age > SHOWN_AFTER) or state is EventState.GIVEN_UP else [],
     }
@@ -271,6 +272,7 @@ def sweep_events(*, limit: int = BATCH, due_by: datetime | None = None) -> int:
     except Exception:
         _log.exception("a batch of webhook events failed; trying them one by one")
         taken, asks = _one_by_one(limit, moment)
+    crash.point("sweep_after_events_commit")
     for payment_id in asks:
         doorbell.ring("fetch", payment_id)
     return taken
@@ -280,7 +282,9 @@ def _sweep_batch(limit: int, moment: datetime) -> tuple[int, list[int]]:
     with connection.cursor() as cursor:
         cursor.execute(_DUE, [moment, limit])
         events = [_event(row) for row in cursor.fetchall()]
-    return len(events), _apply(events) if events else []
+    asks = _apply(events) if events else []
+    crash.point("sweep_before_events_commit")
+    return len(events), asks
 
 
 def _event(row: Sequence[Any]) -> _Event:

@@ -19,7 +19,7 @@ STEP_OF_THREE: Final = 10  # card networks take two decimals: the last digit mus
 # Unconfirmed: which two-decimal currencies are listed, from memory. One that an account cannot take is refused by
 # Razorpay itself (anything but INR needs international payments switched on).
 TWO_DECIMALS: Final = frozenset(
-    "AED ALL AMD ARS AUD AWG AZN BAM BBD BDT BGN BMD BND BOB BRL BSD BTN BWP BZD CAD CHF CNY COP CRC CUP CVE CZK DKK "
+    "AED ALL AMD ARS AUD AWG AZN BAM BBD BDT BMD BND BOB BRL BSD BTN BWP BZD CAD CHF CNY COP CRC CUP CVE CZK DKK "
     "DOP DZD EGP ETB EUR FJD GBP GHS GIP GMD GTQ GYD HKD HNL HTG HUF IDR ILS INR JMD KES KGS KHR KYD KZT LAK LKR LRD "
     "LSL MAD MDL MGA MKD MMK MNT MOP MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD PEN PGK PHP PKR PLN QAR RON RSD "
     "RUB SAR SCR SEK SGD SOS SSP SVC SZL THB TRY TTD TWD TZS UAH USD UYU UZS XCD YER ZAR ZMW".split()

@@ -180,6 +180,8 @@ def _send(recorded: Recorded, verb: str, call: Callable[[Any], Report], held: He
 
 
 def _apply_payment(recorded: Recorded, asked: Asked, held: Held | None) -> PaymentState:
+    verb = recorded.exchange.operation.value
+
     def body() -> PaymentState:
         fact = Fact(
             key=recorded.loaded.key.facts, report=asked.answer, cause=_cause(recorded),
@@ -193,10 +195,13 @@ def _apply_payment(recorded: Recorded, asked: Asked, held: Held | None) -> Payme
                 yield initiate.answer_part(held, 200, strict_json.dumps(initiate.shown(fact.work.state)))
 
         apply_reports([fact], wait=True, beside=beside())
+        crash.point(f"{verb}_before_apply_commit")
         assert fact.work is not None
         return fact.work.state
 
-    return transactions.run(body)
+    state = transactions.run(body)
+    crash.point(f"{verb}_after_apply_commit")
+    return state
 
 
 def _closing(recorded: Recorded, asked: Asked) -> Part:

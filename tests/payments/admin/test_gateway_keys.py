@@ -10,6 +10,7 @@ import pytest
 from django.http import QueryDict
 
 from clients.simulator.testing import Simulator, running_simulator
+from core import labs
 from core.gateways import registry
 from core.gateways.types import CredentialField, Mode
 from core.models import AuditLog, Lab
@@ -123,8 +124,6 @@ def test_a_key_is_not_added_to_a_lab_by_naming_it(owner: Person, lab: Lab) -> No
 
 
 def test_with_two_labs_the_lab_is_chosen_too(owner: Person, lab: Lab) -> None:
-    from core import labs
-
     other = builders.make_lab("Other")
     labs.add_member(lab=other, user=owner.user, role="viewer", actor="test")
     assert 'name="lab"' not in owner.text(ADD)  # a viewer there

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from core.gateways.testing import Script, answer
 from tests.payments import builders
 from tests.payments.api.contract import conforms
-from tests.payments.shop import Shop
+from tests.payments.shop import PREFLIGHT, Shop, coins
 
 _keys = itertools.count(1)
 
@@ -48,6 +49,17 @@ class Caller:
         problem: dict[str, Any] = response.json()
         assert (response.status_code, problem["status"], problem["code"]) == (status, status, code), response.content
         return problem
+
+
+def coin_routes(number: int = 4_101_567_823) -> Script:
+    """What NOWPayments answers to a deposit, by address: the list of coins is remembered, so its place is not sure."""
+    listed, estimate, minimum = PREFLIGHT
+    return {
+        ("GET", "/v1/merchant/coins"): listed,
+        ("GET", "/v1/estimate"): estimate,
+        ("GET", "/v1/min-amount"): minimum,
+        ("POST", "/v1/payment"): answer(coins(number=number)),
+    }
 
 
 @pytest.fixture

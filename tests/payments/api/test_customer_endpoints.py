@@ -15,8 +15,8 @@ from core.gateways.types import Mode
 from core.models import Customer
 from finance.models import Currency, UserBalance
 from tests.payments import builders
-from tests.payments.api.conftest import Caller
-from tests.payments.shop import CRYPTO_ORDER, PREFLIGHT, Shop, answer, coins, made
+from tests.payments.api.conftest import Caller, coin_routes
+from tests.payments.shop import CRYPTO_ORDER, Shop, coins, made
 
 pytestmark = pytest.mark.django_db
 
@@ -24,10 +24,7 @@ pytestmark = pytest.mark.django_db
 def deposit(crypto: Shop, customer: str = "c1", number: int = 1) -> dict[str, Any]:
     """50.00 USD paid in coins."""
     number += 4_101_567_822
-    crypto.wire.routes({  # by address: the list of coins is remembered
-        ("GET", "/v1/merchant/coins"): PREFLIGHT[0], ("GET", "/v1/estimate"): PREFLIGHT[1],
-        ("GET", "/v1/min-amount"): PREFLIGHT[2], ("POST", "/v1/payment"): answer(coins(number=number)),
-    })  # fmt: skip
+    crypto.wire.routes(coin_routes(number))
     order = crypto.order(**{**CRYPTO_ORDER, "purpose": "deposit", "customer": {"id": customer}})
     payment = made(crypto.post("/payments/initiate", order))
     paid = coins("finished", number=number, arrived="50", order_id=f"{payment['id']}-1")

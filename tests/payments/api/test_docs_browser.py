@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -41,7 +40,3 @@ def test_every_operation_is_shown_and_the_policy_blocks_nothing_of_it(live_serve
     page.get_by_text("order-1042").first.wait_for()
     assert problems == []
     assert [url for url in asked if not url.startswith((live_server.url, "data:"))] == []
-    if folder := os.environ.get("PAYWRIGHT_SCREENSHOTS"):
-        page.screenshot(path=f"{folder}/docs.png")
-        page.set_viewport_size({"width": 390, "height": 844})
-        page.screenshot(path=f"{folder}/docs-phone.png")

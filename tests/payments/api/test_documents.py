@@ -30,14 +30,12 @@ from core.gateways.testing import answer
 from core.http import NoAnswer, NotSent
 from core.models import Scope
 from payments.api.openapi import document
-from tests.payments.api.conftest import Caller
+from tests.payments.api.conftest import Caller, coin_routes
 from tests.payments.api.contract import JSON, PROBLEM, faults
 from tests.payments.shop import (
     CRYPTO_ORDER,
-    PREFLIGHT,
     Shop,
     Wire,
-    coins,
     complete,
     held,
     intent,
@@ -181,7 +179,8 @@ class TestThePaymentEndpointsAnswerAsDocumented:
                  "amount_capturable": 0, "metadata": {}}  # fmt: skip
         embedded = self.order(shop, caller, answer(token), presentation="embedded")
         assert made(embedded)["next_action"]["type"] == "client_token"
-        address = self.order(crypto, Caller(crypto), *PREFLIGHT, answer(coins()), **CRYPTO_ORDER)
+        wire.routes(coin_routes())
+        address = Caller(crypto).post("/payments/initiate", crypto.order(**CRYPTO_ORDER))
         assert made(address)["next_action"]["type"] == "show_address"
 
     def test_initiate_when_it_does_not(self, shop: Shop, caller: Caller) -> None:
