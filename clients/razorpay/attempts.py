@@ -166,8 +166,8 @@ def _paid(told: Told, amounts: Amounts) -> int | None:
 
 def _oddness(told: Told, status: PaymentStatus, captured: int | None) -> Attention | None:
     """A part only, or money in another currency than the order's."""
-    currency = told.frame.get("currency")
-    if any(currency and one.get("currency") not in {currency, None} for one in told.taken):
+    currency = text(told.frame.get("currency"))
+    if currency and any(text(one.get("currency")) not in {currency, None} for one in told.taken):
         return Attention.MISMATCH
     price = whole(told.frame.get("amount"))
     is_part = status is not PaymentStatus.CAPTURED and price is not None and 0 < (captured or 0) < price

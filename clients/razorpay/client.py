@@ -268,7 +268,7 @@ def _judge(response: HttpResponse, how: _Call, *, secrets: tuple[str, ...]) -> B
         return _wanted(response, body, how)
     if response.status in {401, 403}:
         raise _error(GatewayMisconfigured, response, error, "Razorpay refuses the key of this account")
-    if response.status >= 500 or body is None or not error or error.get("code") in LATER_CODES:
+    if response.status >= 500 or body is None or not error or text(error.get("code")) in LATER_CODES:
         raise _error(_lost(how), response, error, "Razorpay's answer does not tell what happened")
     if how.may_decline and _is_decline(response, error):
         return body
@@ -299,7 +299,7 @@ def _has(body: Body, name: str) -> bool:
 def _is_decline(response: HttpResponse, error: Body) -> bool:
     """The bank or the buyer said no: it names the payment that failed, or the step."""
     named = text(member(error, "metadata").get("payment_id"))
-    return response.status == 400 and (named is not None or error.get("step") in DECLINE_STEPS)
+    return response.status == 400 and (named is not None or text(error.get("step")) in DECLINE_STEPS)
 
 
 def _sentence(error: Body) -> str:

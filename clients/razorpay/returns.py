@@ -118,7 +118,7 @@ def _fields(delivery: WebhookDelivery) -> dict[str, str]:
     try:
         pairs = parse_qsl(urlsplit(delivery.url).query, keep_blank_values=True, max_num_fields=_MAX_FIELDS)
         if delivery.method.upper() == "POST":
-            text = delivery.body.decode("ascii")
+            text = delivery.body.decode("utf-8", "replace")
             pairs += parse_qsl(text, keep_blank_values=True, max_num_fields=_MAX_FIELDS)
     except ValueError:
         raise WebhookRejected("the return cannot be read") from None
