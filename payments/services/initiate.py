@@ -36,7 +36,7 @@ from payments.frame import Fact, apply_reports
 from payments.models import Outcome
 from payments.services import errors
 from payments.services.choosing import Wish, choose
-from payments.services.exchanges import Asked, Exchange, ask
+from payments.services.exchanges import Asked, Exchange, ask, is_held
 from payments.services.keys import KeyRow, active_keys, open_key, problem_part
 from payments.states import CauseKind, Verdict
 from payments.work import Cause, PaymentState, Work
@@ -125,7 +125,7 @@ def record(*, lab_id: int, mode: Mode, order: Order, payment_id: int | None = No
     """
     now = clock.now()
     customer_id = _customer_id(lab_id, order)
-    keys = active_keys(lab_id=lab_id, mode=mode, gateway=order.gateway)
+    keys = active_keys(lab_id=lab_id, mode=mode, gateway=order.gateway, asset=order.money.asset)
     key = choose(keys, order.wish)
     state = _new_state(lab_id, mode, order, key, customer_id, now)
     page_token = ids.token()
@@ -321,6 +321,12 @@ def record_error(prepared: Prepared, asked: Asked, error: GatewayError, held: He
 
 def _apply_error(prepared: Prepared, asked: Asked, error: GatewayError, outcome: Outcome, prepare: Any,
                  held: Held | None, told: DomainError) -> None:  # fmt: skip
+    def unless_taken_over(work: Work) -> None:
+        if not is_held(prepared.exchange):  # what the repeat heard is newer than our trouble
+            raise idempotency.InProgress(retry_after_seconds=2)
+        if prepare is not None:
+            prepare(work)
+
     def body() -> None:
         parts = [prepared.exchange.refused(outcome, error, milliseconds=asked.milliseconds)]
         if isinstance(error, GatewayMisconfigured):
@@ -328,7 +334,7 @@ def _apply_error(prepared: Prepared, asked: Asked, error: GatewayError, outcome:
         if held is not None:
             parts.append(answer_part(held, told.status, problems.body_of(told)))
         fact = Fact(key=prepared.key.facts, report=None, cause=_cause(prepared), payment_id=prepared.state.id,
-                    prepare=prepare)  # fmt: skip
+                    prepare=unless_taken_over)  # fmt: skip
         apply_reports([fact], wait=True, beside=parts)
         crash.point("initiate_before_error_commit")
 
