@@ -83,9 +83,7 @@ def _storable(received: Received) -> Received:
         key = hashlib.sha256(received.delivery.body).hexdigest()
     reports = tuple(encoding.report_from_json(_without_unstorable(one)) for one in received.reports)
     event_type, note = _without_unstorable([reading.event_type, reading.note])
-    return replace(
-        received, reading=replace(reading, event_key=key, event_type=event_type, note=note, reports=reports)
-    )
+    return replace(received, reading=replace(reading, event_key=key, event_type=event_type, note=note, reports=reports))
 
 
 def _without_unstorable(value: Any) -> Any:

@@ -28,7 +28,8 @@ class Part:
 
 def write(changed: Sequence[Work], facts: Sequence[Fact], beside: Iterable[Part], now: datetime) -> None:
     """Run all parts that have something to write as one statement; none if there is nothing."""
-    named = {fact.work.state.id: fact.work for fact in facts if fact.work is not None}  # a name alone changes no payment
+    # A name that was learned changes no payment, and is kept all the same.
+    named = {fact.work.state.id: fact.work for fact in facts if fact.work is not None}
     parts = [*_parts(changed, list(named.values()), now), *beside]
     if not parts:
         return

@@ -88,12 +88,10 @@ def build_charge(request: ChargeRequest) -> str:
     if payment.capture is CaptureMode.MANUAL:
         # Unconfirmed: whether a token can be held. Taking the money instead would be wrong.
         raise RequestRejected("a saved card is charged at once, it cannot be held", code="capture_unsupported")
-    if not saved.extra_token:
-        raise RequestRejected("the transaction that made this token is not known", code="saved_method_incomplete")
     return _write({
         **_head("sale", "recurring"),
         "token": saved.token,
-        "tran_ref": saved.extra_token,
+        "tran_ref": saved.extra_token,  # without it PayTabs refuses by itself
         "cart_id": payment.reference,
         "cart_description": _description(payment.description, f"Payment {payment.reference}"),
         **_money(payment.amount),
@@ -101,14 +99,17 @@ def build_charge(request: ChargeRequest) -> str:
     })  # fmt: skip
 
 
-def build_follow_up(kind: str, tran_ref: str, *, cart_id: str, amount: Money) -> str:
-    """Body of POST /payment/request for a capture or void of the hold `tran_ref`."""
+def build_follow_up(kind: str, tran_ref: str, *, cart_id: str, amount: Money | None) -> str:
+    """Body of POST /payment/request for a capture or void of the hold `tran_ref`.
+
+    Unconfirmed: whether a void may lack the amount. The platform always knows it.
+    """
     return _write({
         **_head(kind, "ecom"),
         "tran_ref": tran_ref,
         "cart_id": cart_id,
         "cart_description": kind,
-        **_money(amount),
+        **(_money(amount) if amount else {}),
     })  # fmt: skip
 
 

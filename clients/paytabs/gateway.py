@@ -93,8 +93,6 @@ class PayTabsGateway(Gateway, CanCapture, CanVoid, CanRefund, CanReadReturn, Can
 
     def void(self, request: VoidRequest) -> Report:
         """Release the whole hold. An unpaid page cannot be ended (PayTabs refuses); it expires by itself."""
-        if request.names.amount is None:
-            raise RequestRejected("PayTabs wants the amount of the hold that is released", code="amount_missing")
         return self._follow_up(VOID, request.names, amount=request.names.amount, operation=request.reference)
 
     # --- webhooks and returns ----------------------------------------------------------------------------------
@@ -188,7 +186,7 @@ class PayTabsGateway(Gateway, CanCapture, CanVoid, CanRefund, CanReadReturn, Can
     def _body(self, members: str | Mapping[str, Any]) -> str:
         return building.with_profile(self._config.profile(), members)
 
-    def _request(self, members: str, *, kind: str, currency: str) -> Transaction:
+    def _request(self, members: str, *, kind: str, currency: str | None) -> Transaction:
         """Send one operation. Direct answers may lack nearly every name: our own request says what they belong to."""
         return parse(self._client.request(self._body(members)), kind=kind, currency=currency)
 
@@ -216,19 +214,19 @@ class PayTabsGateway(Gateway, CanCapture, CanVoid, CanRefund, CanReadReturn, Can
         page = self._page(open_row.redirect_url) if open_row else None
         return report if page is None else replace(report, status=PaymentStatus.REQUIRES_ACTION, next_action=page)
 
-    def _follow_up(self, kind: str, names: PaymentNames, *, amount: Money, operation: str | None) -> Report:
+    def _follow_up(self, kind: str, names: PaymentNames, *, amount: Money | None, operation: str | None) -> Report:
         hold = names.gateway_reference
         if hold is None:
             raise RequestRejected("PayTabs gave no reference by which this payment could be reached")
         cart_id = building.child_id(names.reference or hold, building.child_number(operation))
         body = building.build_follow_up(kind, hold, cart_id=cart_id, amount=amount)
-        row = self._request(body, kind=kind, currency=amount.asset)
+        row = self._request(body, kind=kind, currency=amount.asset if amount else None)
         if not row.has_result:
             raise REQUEST.unreadable("the answer has no result")
         if row.kind != kind:
             raise REQUEST.unreadable("the answer is about another operation")
         report = translate.read(replace(row, cart_id=cart_id, previous_ref=row.previous_ref or hold), self._account)
-        if report.captured_minor is None and report.status is PaymentStatus.CAPTURED and not row.is_odd:
+        if amount and report.captured_minor is None and report.status is PaymentStatus.CAPTURED and not row.is_odd:
             report = replace(report, captured_minor=amount.minor, asset=amount.asset)
         return replace(report, reference=names.reference, is_hint=False)
 

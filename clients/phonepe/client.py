@@ -194,7 +194,9 @@ def _error(call: Call, response: HttpResponse, body: Mapping[str, Any]) -> Gatew
     if not 400 <= status < 500:
         return _error_of(type(call.unreadable(reason)), reason, response, body)
     if status == 401:
-        return _error_of(GatewayMisconfigured, f"{reason}: the token is refused; are both keys of this mode?", response, body)
+        return _error_of(
+            GatewayMisconfigured, f"{reason}: the token is refused; are both keys of this mode?", response, body
+        )
     if status == 403:
         return _error_of(GatewayMisconfigured, f"{reason}: not permitted for this merchant", response, body)
     codes = _codes(body)

@@ -108,9 +108,13 @@ class _Session:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Call:
-    """How one answer is judged. A good one has one of the members `wanted`; `kind` is the row of DONE_BEFORE."""
+    """How one answer is judged. A good one has one of the members `wanted`, and is about `asked_id` where it names one.
+
+    `kind` is the row of DONE_BEFORE.
+    """
 
     wanted: tuple[str, ...]
+    asked_id: str = ""
     is_write: bool = False
     is_auxiliary: bool = False
     kind: str = ""
@@ -135,7 +139,7 @@ class RazorpayApi:
         return self._ask(how, lambda sdk, more: sdk.payment_link.create(params, **more))
 
     def get_link(self, link_id: str, *, is_auxiliary: bool = False) -> Body:
-        how = _Call(wanted=("id",), is_auxiliary=is_auxiliary)
+        how = _Call(wanted=("id",), asked_id=link_id, is_auxiliary=is_auxiliary)
         return self._ask(how, lambda sdk, more: sdk.payment_link.fetch(_path(link_id), **more))
 
     def find_links(self, reference: str) -> list[Body]:
@@ -144,7 +148,7 @@ class RazorpayApi:
         return facts.objects(body["payment_links"])
 
     def cancel_link(self, link_id: str) -> Body:
-        how = _Call(wanted=("id",), is_write=True)
+        how = _Call(wanted=("id",), asked_id=link_id, is_write=True)
         return self._ask(how, lambda sdk, more: sdk.payment_link.cancel(_path(link_id), **more))
 
     def create_order(self, params: Body) -> Body:
@@ -158,7 +162,7 @@ class RazorpayApi:
 
     def get_order(self, order_id: str) -> Body:
         """The order, or a list of its payments where that is what was answered."""
-        how = _Call(wanted=("id", "items"))
+        how = _Call(wanted=("id", "items"), asked_id=order_id)
         return self._ask(how, lambda sdk, more: sdk.order.fetch(_path(order_id), **more))
 
     def find_orders(self, reference: str) -> list[Body]:
@@ -175,7 +179,7 @@ class RazorpayApi:
     # --- payments ----------------------------------------------------------------------------------------------
 
     def get_payment(self, payment_id: str) -> Body:
-        how = _Call(wanted=("id",))
+        how = _Call(wanted=("id",), asked_id=payment_id)
         return self._ask(how, lambda sdk, more: sdk.payment.fetch(_path(payment_id), **more))
 
     def list_newest_payment(self) -> Body:
@@ -184,11 +188,11 @@ class RazorpayApi:
 
     def capture(self, payment_id: str, params: Body) -> Body:
         # A dict of our own: without one the SDK writes the amount into a default that all threads share.
-        how, own = _Call(wanted=("id",), is_write=True, kind="capture"), dict(params)
+        how, own = _Call(wanted=("id",), asked_id=payment_id, is_write=True, kind="capture"), dict(params)
         return self._ask(how, lambda sdk, more: sdk.payment.capture(_path(payment_id), own["amount"], own, **more))
 
     def get_qr(self, code_id: str) -> Body:
-        how = _Call(wanted=("id",))
+        how = _Call(wanted=("id",), asked_id=code_id)
         return self._ask(how, lambda sdk, more: sdk.qrcode.fetch(_path(code_id), **more))
 
     def get_qr_payments(self, code_id: str) -> list[Body]:
@@ -203,7 +207,7 @@ class RazorpayApi:
         return self._ask(how, lambda sdk, more: sdk.payment.refund(_path(payment_id), params, headers=headers, **more))
 
     def get_refund(self, refund_id: str) -> Body:
-        how = _Call(wanted=("id",))
+        how = _Call(wanted=("id",), asked_id=refund_id)
         return self._ask(how, lambda sdk, more: sdk.refund.fetch(_path(refund_id), **more))
 
     def list_refunds(self, payment_id: str) -> Iterator[Body]:
@@ -221,7 +225,7 @@ class RazorpayApi:
         return facts.objects(body["items"])
 
     def get_dispute(self, dispute_id: str) -> Body:
-        how = _Call(wanted=("id",))
+        how = _Call(wanted=("id",), asked_id=dispute_id)
         return self._ask(how, lambda sdk, more: sdk.dispute.fetch(_path(dispute_id), **more))
 
     # --- customers and saved methods ---------------------------------------------------------------------------
@@ -293,6 +297,8 @@ def _wanted(response: HttpResponse, body: Body | None, how: _Call) -> Body:
         return {}
     if body is None or body.get("error") or (how.wanted and not any(_has(body, name) for name in how.wanted)):
         raise _error(_lost(how), response, {}, "Razorpay's answer is incomplete")
+    if how.asked_id and body.get("id", how.asked_id) != how.asked_id:
+        raise _error(_lost(how), response, {}, "Razorpay's answer is about something else")
     return body
 
 

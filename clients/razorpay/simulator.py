@@ -81,7 +81,7 @@ class RazorpaySimulator(GatewaySimulator):
         name = _identity(account)
         if name not in self._merchants:
             self._merchants[name] = Merchant(
-                account_id=account.credentials.get("account_id") or None,
+                account_id=str(account.credentials.get("account_id") or _account_id(name[1])),
                 mode=account.mode,
                 now=self.world.now,
                 send=lambda event: self._send(name, event),
@@ -288,6 +288,11 @@ class RazorpaySimulator(GatewaySimulator):
 def sign(body: bytes, secret: str) -> str:
     """`X-Razorpay-Signature` (section 6.1): the raw body under the webhook secret, in lower-case hex."""
     return hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+
+
+def _account_id(key_id: str) -> str:
+    """The same after every start, since the platform may have noted it."""
+    return f"acc_{hashlib.sha256(key_id.encode()).hexdigest()[:14]}"
 
 
 def _identity(account: SimulatedAccount) -> tuple[str, str]:

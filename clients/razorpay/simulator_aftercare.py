@@ -204,8 +204,8 @@ def _recon_row(m: Merchant, one: Json) -> Json:
     payment = one if is_payment else m.objects[one["payment_id"]]
     order = m.objects.get(payment["order_id"] or "", {})
     setl = m.objects.get(m.hidden[one["id"]].get("settlement", ""))
-    fee, tax = (int(one["fee"]), int(one["tax"])) if is_payment else (0, 0)
-    value = int(one.get("base_amount", one["amount"]))
+    fee, tax = (int(one["fee"] or 0), int(one["tax"] or 0)) if is_payment else (0, 0)
+    value: int = one["base_amount"] if "base_amount" in one else one["amount"]
     row: dict[str, Any] = {
         "entity_id": one["id"],
         "type": "payment" if is_payment else "refund",

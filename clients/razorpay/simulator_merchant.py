@@ -37,9 +37,9 @@ class Merchant:
     """`objects` holds every object by its id as the API shows it; `hidden` what Razorpay knows beside that."""
 
     def __init__(
-        self, *, account_id: str | None, mode: str, now: Callable[[], float], send: Callable[[Json], None]
+        self, *, account_id: str, mode: str, now: Callable[[], float], send: Callable[[Json], None]
     ) -> None:
-        self.account_id = account_id or new_id("acc")
+        self.account_id = account_id
         self.mode = mode
         self.objects: dict[str, Json] = {}
         self.hidden: dict[str, Json] = {}

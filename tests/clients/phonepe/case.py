@@ -155,7 +155,8 @@ class PhonePeCase(GatewayCase):
         """The header covers no body, so the header is all that can be tampered with; the body is only a hint."""
         header = delivery.headers[self.signature_header]
         return replace(
-            delivery, headers={**delivery.headers, self.signature_header: header[:-1] + ("0" if header[-1] != "0" else "1")}
+            delivery,
+            headers={**delivery.headers, self.signature_header: header[:-1] + ("0" if header[-1] != "0" else "1")},
         )
 
     def forgeries(self) -> Sequence[tuple[str, WebhookDelivery]]:
@@ -170,7 +171,8 @@ class PhonePeCase(GatewayCase):
             "the login in clear": "shop_hook_01:Hook-test-password-01",
         }
         return [
-            (name, replace(good, headers={**good.headers, self.signature_header: text})) for name, text in spelled.items()
+            (name, replace(good, headers={**good.headers, self.signature_header: text}))
+            for name, text in spelled.items()
         ]
 
     # --- whole payments ------------------------------------------------------------------------------------------

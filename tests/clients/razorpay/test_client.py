@@ -339,6 +339,26 @@ def test_a_wrong_address_is_not_taken_for_a_missing_payment() -> None:
         gateway.fetch_payment(names(LINK_ID))
 
 
+@pytest.mark.parametrize(
+    ("reference", "body"),
+    [
+        (LINK_ID, link(id="plink_DocOther00001")),
+        (ORDER_ID, paid_order(id="order_DocOther00001")),
+        (PAYMENT_ID, payment(id="pay_DocOther000001")),
+    ],
+)
+def test_an_answer_about_another_payment_teaches_nothing(reference: str, body: dict[str, Any]) -> None:
+    http = FakeHttp([answer(body), answer(body)])
+    with pytest.raises(GatewayUnavailable):
+        CASE.open(http).fetch_payment(names(reference))
+
+
+def test_a_capture_of_another_payment_is_an_unknown_outcome() -> None:
+    gateway, _ = opened(answer(payment(id="pay_DocOther000001")))
+    with pytest.raises(OutcomeUnknown):
+        gateway.capture(capture_request(ORDER_ID, PAYMENT_ID))
+
+
 # --- lost answers -------------------------------------------------------------------------------------------------
 
 
