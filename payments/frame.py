@@ -73,7 +73,7 @@ _FIND: Final = """
       SELECT w.i, w.payment_id FROM wanted w WHERE w.payment_id IS NOT NULL
     ), locked AS MATERIALIZED (
       SELECT {columns} FROM payments_payment p
-      WHERE p.id IN (SELECT payment_id FROM hit) ORDER BY p.id FOR UPDATE OF p {skip}
+      WHERE p.id IN (SELECT payment_id FROM hit) ORDER BY p.id FOR NO KEY UPDATE OF p {skip}
     )
     SELECT h.i, h.payment_id, p.* FROM hit h LEFT JOIN locked p ON p.id = h.payment_id ORDER BY h.i, h.payment_id
 """

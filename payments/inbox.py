@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -31,6 +32,7 @@ KEPT_HEADERS: Final = ("content-type", "user-agent", "request-id", "x-razorpay-e
 UNMATCHED_FOR: Final = timedelta(hours=72)  # webhooks overtake answers, but not by days
 SHOWN_AFTER: Final = timedelta(minutes=15)  # I30
 BATCH: Final = 500
+_UNSTORABLE: Final = re.compile("[\\x00\\ud800-\\udfff]")
 
 _INSERT: Final = """
     INSERT INTO payments_webhookevent AS e (lab_id, mode, gateway_key_id, event_key, event_type, body, body_sha256, headers,
@@ -66,11 +68,32 @@ def accept(received: Received) -> None:
             raise
         _log.exception("applying a webhook failed; it is stored and swept again")
         with transaction.atomic():
-            _insert(received, state=EventState.ERROR, error=f"{type(error).__name__}: {error}"[:500])
+            _insert(_storable(received), state=EventState.ERROR, error=f"{type(error).__name__}: {error}"[:500])
         asks = []
     crash.point("webhook_after_commit")
     for payment_id in asks:
         doorbell.ring("fetch", payment_id)
+
+
+def _storable(received: Received) -> Received:
+    """Without NUL and half characters, which no text of the database holds. A key that had some is the body's hash."""
+    reading = received.reading
+    key = reading.event_key
+    if _UNSTORABLE.search(key):
+        key = hashlib.sha256(received.delivery.body).hexdigest()
+    reports = tuple(encoding.report_from_json(_without_unstorable(one)) for one in received.reports)
+    event_type, note = _without_unstorable([reading.event_type, reading.note])
+    return replace(
+        received, reading=replace(reading, event_key=key, event_type=event_type, note=note, reports=reports)
+    )
+
+
+def _without_unstorable(value: Any) -> Any:
+    if isinstance(value, str):
+        return _UNSTORABLE.sub("\ufffd", value)
+    if isinstance(value, dict):
+        return {name: _without_unstorable(one) for name, one in value.items()}
+    return [_without_unstorable(one) for one in value] if isinstance(value, list) else value
 
 
 def _reconnects() -> bool:
@@ -193,7 +216,8 @@ def _outcome(event: _Event, facts: Iterable[Fact], now: datetime) -> dict[str, A
         "id": event.id,
         "state": state.value,
         "tries": event.tries + 1,
-        "payment_id": next((fact.matched for fact in mine if fact.matched is not None), None),
+        # Not of a payment that is locked: the foreign key would wait for its lock.
+        "payment_id": next((fact.work.state.id for fact in mine if fact.work is not None), None),
         "next_try_at": (now + pause(event.tries)).isoformat() if is_open else None,
         "attention": ["unapplied"] if (is_open and age > SHOWN_AFTER) or state is EventState.GIVEN_UP else [],
     }
@@ -248,6 +272,7 @@ def sweep_events(*, limit: int = BATCH, due_by: datetime | None = None) -> int:
     except Exception:
         _log.exception("a batch of webhook events failed; trying them one by one")
         taken, asks = _one_by_one(limit, moment)
+    crash.point("sweep_after_events_commit")
     for payment_id in asks:
         doorbell.ring("fetch", payment_id)
     return taken
@@ -257,7 +282,9 @@ def _sweep_batch(limit: int, moment: datetime) -> tuple[int, list[int]]:
     with connection.cursor() as cursor:
         cursor.execute(_DUE, [moment, limit])
         events = [_event(row) for row in cursor.fetchall()]
-    return len(events), _apply(events) if events else []
+    asks = _apply(events) if events else []
+    crash.point("sweep_before_events_commit")
+    return len(events), asks
 
 
 def _event(row: Sequence[Any]) -> _Event:

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from django.db import close_old_connections, connection, connections, transaction
 
-from core import clock
+from core import clock, crash
 from core.gateways.types import Attention
 from payments import inbox
 from payments.services import fetching
@@ -40,8 +40,11 @@ class Swept:
 def sweep(*, rounds: int = 200, batch: int = inbox.BATCH) -> Swept:
     """One pass over everything that is due. Safe to run at any time and from anywhere."""
     crashed = find_crashed()
+    crash.point("sweep_after_crashed_commit")
     events = _drain(lambda: inbox.sweep_events(limit=batch), rounds, batch)
-    payments = ask_about(_DUE_PAYMENTS, lambda payment_id: fetching.refresh(payment_id, not_within_seconds=0))
+    payments = ask_about(
+        _DUE_PAYMENTS, lambda payment_id: fetching.refresh(payment_id, not_within_seconds=0, is_scheduled=True)
+    )
     refunds = ask_about(_DUE_REFUNDS, fetching.refresh_refund)
     events += _drain(lambda: inbox.sweep_events(limit=batch), rounds, batch)  # fetches may have let some fit
     return Swept(crashed, events, payments, refunds, give_up())
@@ -81,6 +84,7 @@ def find_crashed() -> int:
     """Operations whose process died between committing and recording an answer become unknown."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_CRASHED, {"now": clock.now()})
+        crash.point("sweep_before_crashed_commit")
         return int(cursor.fetchone()[0])
 
 
@@ -140,7 +144,7 @@ _GIVE_UP: Final = f"""
         p.unknown_since < %(week_ago)s
         OR EXISTS (SELECT 1 FROM payments_refund r WHERE r.payment_id = p.id AND r.status = 'pending'
                    AND r.unknown_since < %(week_ago)s))
-      ORDER BY p.id LIMIT 500 FOR UPDATE OF p SKIP LOCKED)"""  # noqa: S608
+      ORDER BY p.id LIMIT 500 FOR NO KEY UPDATE OF p SKIP LOCKED)"""  # noqa: S608
 _UNEXPLAINED: Final = f"""
     UPDATE payments_payment SET attention = array_append(attention, '{Attention.REFUND_UNEXPECTED.value}'),
       updated_at = clock_timestamp()
@@ -148,7 +152,7 @@ _UNEXPLAINED: Final = f"""
       SELECT p.id FROM payments_payment p
       WHERE p.refunded_seen > p.refund_reserved AND p.status = 'captured' AND p.updated_at < %(hour_ago)s
         AND NOT ('{Attention.REFUND_UNEXPECTED.value}' = ANY(p.attention) OR 'refund_failed' = ANY(p.attention))
-      ORDER BY p.id LIMIT 500 FOR UPDATE OF p SKIP LOCKED)"""  # noqa: S608
+      ORDER BY p.id LIMIT 500 FOR NO KEY UPDATE OF p SKIP LOCKED)"""  # noqa: S608
 
 
 def give_up() -> int:
@@ -158,4 +162,5 @@ def give_up() -> int:
         cursor.execute(_GIVE_UP, {"week_ago": now - _WEEK})
         count = cursor.rowcount
         cursor.execute(_UNEXPLAINED, {"hour_ago": now - _HOUR})
+        crash.point("sweep_before_given_up_commit")
         return int(count + cursor.rowcount)

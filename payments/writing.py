@@ -28,7 +28,8 @@ class Part:
 
 def write(changed: Sequence[Work], facts: Sequence[Fact], beside: Iterable[Part], now: datetime) -> None:
     """Run all parts that have something to write as one statement; none if there is nothing."""
-    parts = [*_parts(changed, now), *beside]
+    named = {fact.work.state.id: fact.work for fact in facts if fact.work is not None}  # a name alone changes no payment
+    parts = [*_parts(changed, list(named.values()), now), *beside]
     if not parts:
         return
     sql = "WITH " + ",\n".join(f"{part.name} AS ({part.sql})" for part in parts) + "\nSELECT 1"
@@ -36,12 +37,12 @@ def write(changed: Sequence[Work], facts: Sequence[Fact], beside: Iterable[Part]
         cursor.execute(sql, [value for part in parts for value in part.parameters])
 
 
-def _parts(changed: Sequence[Work], now: datetime) -> Iterable[Part]:
+def _parts(changed: Sequence[Work], named: Sequence[Work], now: datetime) -> Iterable[Part]:
     at = now.isoformat()
     sets: list[tuple[str, str, list[dict[str, Any]]]] = [
         ("payments_written", _PAYMENTS, [rows.payment_row(work.state) for work in changed]),
         ("transitions_written", _TRANSITIONS, [_transition(w, t) for w in changed for t in w.transitions]),
-        ("names_written", _NAMES, [row for work in changed for row in _names(work)]),
+        ("names_written", _NAMES, [row for work in named for row in _names(work)]),
         ("refunds_added", _NEW_REFUNDS, [_new_refund(w, r) for w in changed for r in w.refunds if r.id is None]),
         (
             "refunds_written",

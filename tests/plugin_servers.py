@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Generator
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
@@ -33,7 +34,17 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
     options = early_config.known_args_namespace
     if not any(getattr(options, name, None) for name in NO_TEST_RUNS):
         start_servers(early_config)
+    take_a_redis_of_my_own()
     return (yield)
+
+
+def take_a_redis_of_my_own() -> None:
+    """One numbered database of Redis for each worker of pytest-xdist, as it has a PostgreSQL database of its own."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    if worker.startswith("gw") and os.environ.get("REDIS_URL"):
+        address = urlsplit(os.environ["REDIS_URL"])
+        number = 1 + int(worker.removeprefix("gw")) % 15
+        os.environ["REDIS_URL"] = urlunsplit(address._replace(path=f"/{number}"))
 
 
 def start_servers(config: pytest.Config) -> None:

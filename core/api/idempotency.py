@@ -19,6 +19,7 @@ from typing import Any, ClassVar, Final, Protocol
 
 from django.http import HttpResponse
 
+from core.encryption import Place, open_, seal
 from core.errors import DomainError
 from core.gateways.types import Mode
 from core.hashing import keyed_hash
@@ -78,6 +79,8 @@ class Started:
     row_id: int
     lease_token: uuid.UUID
     operation_id: int | None
+    lab_id: int
+    mode: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +91,8 @@ class Resume:
     lease_token: uuid.UUID
     operation_type: str
     operation_id: int | None
+    lab_id: int = 0
+    mode: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,21 +192,30 @@ def begin(
         "lease": timedelta(seconds=lease_seconds),
     }
     cursor.execute(_WITHOUT_ID if operation_sequence is None else _WITH_SEQUENCE, parameters)
-    return _read(cursor.fetchone(), fingerprint, token)
+    return _read(cursor.fetchone(), fingerprint, token, lab_id, str(mode))
 
 
-def _read(row: tuple[Any, ...] | None, fingerprint: str, token: uuid.UUID) -> Started | Replay | Resume:
+def _read(
+    row: tuple[Any, ...] | None, fingerprint: str, token: uuid.UUID, lab_id: int, mode: str
+) -> Started | Replay | Resume:
     if row is None:
         raise InProgress(retry_after_seconds=_RETRY_AFTER_SECONDS)
     is_taken, row_id, is_new, found, state, operation_type, operation_id, status, body = row
     if is_taken and is_new:
-        return Started(row_id=row_id, lease_token=token, operation_id=operation_id)
+        return Started(row_id=row_id, lease_token=token, operation_id=operation_id, lab_id=lab_id, mode=mode)
     if is_taken:
-        return Resume(row_id=row_id, lease_token=token, operation_type=operation_type, operation_id=operation_id)
+        return Resume(
+            row_id=row_id,
+            lease_token=token,
+            operation_type=operation_type,
+            operation_id=operation_id,
+            lab_id=lab_id,
+            mode=mode,
+        )
     if found != fingerprint:
         raise Mismatch
     if state == "finished":
-        return Replay(status=status, body=body)
+        return Replay(status=status, body=open_(lab_id, _place(mode), body))
     raise InProgress(retry_after_seconds=_RETRY_AFTER_SECONDS)
 
 
@@ -213,13 +227,18 @@ FINISH_SQL: Final = """
     WHERE id = %(idempotency_id)s AND lease_token = %(lease_token)s AND state = 'running'"""
 
 
+def _place(mode: str) -> Place:
+    """Answers are kept sealed: they hold addresses that are public by possession (INVARIANTS §8)."""
+    return Place(gateway_key="idempotency", mode=mode, field="answer")
+
+
 def finish_parameters(held: Started | Resume, *, status: int, body: str) -> dict[str, Any]:
     """The parameters of FINISH_SQL. Raises ValueError for a 5xx: that is never an answer to repeat (INVARIANTS §3)."""
     if not 200 <= status < 500:
         raise ValueError("only an answer from 200 to 499 is stored")
     return {
         "answer_status": status,
-        "answer_body": body,
+        "answer_body": seal(held.lab_id, _place(held.mode), body),
         "idempotency_id": held.row_id,
         "lease_token": held.lease_token,
     }

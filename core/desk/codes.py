@@ -14,9 +14,7 @@ from django.contrib.auth.signals import user_logged_in
 from django.http import HttpRequest, HttpResponseRedirect, QueryDict
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
-from django_otp import login as otp_login
 from django_otp import match_token
-from django_otp.admin import OTPAdminAuthenticationForm
 from unfold.forms import AuthenticationForm
 from unfold.widgets import BASE_INPUT_CLASSES
 
@@ -34,12 +32,27 @@ class Login(AuthenticationForm):  # type: ignore[misc]
     """Name and password."""
 
 
-class LoginWithCode(Login, OTPAdminAuthenticationForm):  # type: ignore[misc]
-    """Name, password and the code of the person's device."""
+class LoginWithCode(Login):
+    """Name, password and the code of the person's device. Which device it is, the code tells."""
 
     otp_token = forms.CharField(
         label="One-time code", required=False, widget=forms.TextInput(attrs=_CODE_ATTRS), help_text="From your app."
     )
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean()
+        user = self.get_user()
+        if user is not None:
+            user.otp_device = _device_of(user, cleaned.get("otp_token", ""))  # django-otp keeps it in the session
+        return cleaned
+
+
+def _device_of(user: Any, code: str) -> Any:
+    """The person's device that shows this code now. Raises ValidationError; wrong codes make a device wait."""
+    device = match_token(user, code.strip()) if code.strip() else None
+    if device is None:
+        raise forms.ValidationError("This code is wrong or was used before: wait for the next one.")
+    return device
 
 
 class CodeForm(forms.Form):
@@ -50,14 +63,11 @@ class CodeForm(forms.Form):
     def __init__(self, user: Any, data: QueryDict | None = None) -> None:
         super().__init__(data)
         self._user = user
-        self.device: Any = None
 
     def clean_code(self) -> str:
-        text = str(self.cleaned_data["code"]).strip()
-        self.device = match_token(self._user, text)
-        if self.device is None:
-            raise forms.ValidationError("This code is wrong or was used before: wait for the next one.")
-        return text
+        code = str(self.cleaned_data["code"])
+        _device_of(self._user, code)
+        return code
 
 
 def is_enough(request: HttpRequest) -> bool:
@@ -97,7 +107,3 @@ def _note_login(request: HttpRequest, user: Any, **_rest: Any) -> None:
 
 
 user_logged_in.connect(_note_login, dispatch_uid="core.desk.codes")
-
-__all__ = [
-    "CodeForm", "Login", "LoginWithCode", "ask_for_code", "is_enough", "is_fresh", "next_of", "note_code", "otp_login",
-]  # fmt: skip

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime, time, timedelta
 from typing import Any, ClassVar
 
 from django.contrib.admin import ModelAdmin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from unfold.contrib.filters.admin import DropdownFilter, RangeDateFilter
+from unfold.utils import parse_date_str
 
 from core.desk.access import access_of
 from core.gateways import registry
@@ -67,9 +69,27 @@ GatewayFilter = choice_filter("gateway", "gateway", _gateways)
 KeyGatewayFilter = choice_filter("gateway", "gateway_key__gateway", _gateways)  # of rows that name their key alone
 
 
+class DayFilter(RangeDateFilter):  # type: ignore[misc]
+    """From the beginning of one day to the end of another, in UTC like all times at the desk."""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        first, last = (self._day(f"{self.parameter_name}_{end}") for end in ("from", "to"))
+        if first is not None:
+            queryset = queryset.filter(**{f"{self.parameter_name}__gte": first})
+        return queryset if last is None else queryset.filter(**{f"{self.parameter_name}__lt": last + timedelta(days=1)})
+
+    def _day(self, name: str) -> datetime | None:
+        """Midnight of the day that was asked for; None where none was, or where it is no day."""
+        try:
+            day = parse_date_str(self.used_parameters.get(name) or "")
+        except ValueError:
+            return None
+        return None if day is None else datetime.combine(day, time.min, tzinfo=UTC)
+
+
 def between(field: str) -> tuple[str, type[RangeDateFilter]]:
     """From one day to another."""
-    return (field, RangeDateFilter)
+    return (field, DayFilter)
 
 
 def parameters_of(filters: Iterable[Any]) -> frozenset[str]:

@@ -48,6 +48,11 @@ def badges(texts: list[str], tone: str) -> SafeString:
     return format_html_join(" ", "{}", ((badge(text, tone),) for text in texts))
 
 
+def unbroken(*parts: str) -> SafeString:
+    """Parts that stay in one line each; the line may break between them."""
+    return format_html_join(" ", '<span class="pw-unbroken">{}</span>', ((part,) for part in parts))
+
+
 def words(name: str) -> str:
     """`requires_action` -> `requires action`."""
     return name.replace("_", " ")

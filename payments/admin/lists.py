@@ -33,7 +33,7 @@ def _payment_link(row: Any) -> str:
     if row.payment is None:
         return showing.NOTHING
     address = address_of(row.payment, row.payment.public_id)
-    return format_html('<a class="pw-link" href="{}">{}</a>', address, row.payment.public_id)
+    return format_html('<a class="pw-link pw-unbroken" href="{}">{}</a>', address, row.payment.public_id)
 
 
 _payment_link.short_description = "payment"  # type: ignore[attr-defined]

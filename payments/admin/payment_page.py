@@ -108,10 +108,12 @@ def _next_action(payment: Payment) -> Facts:
 def _coin(payment: Payment) -> Facts:
     coin = payment.coin or {}
     labels = (
-        ("Coin", "code"), ("Network", "network"), ("Asked", "amount"), ("Arrived", "arrived"), ("Address", "address"),
-        ("Memo", "memo"), ("Transaction", "transaction_hash"), ("Explorer", "explorer_url"),
+        ("Coin", "code"), ("Network", "network"), ("Asked", "amount_text"), ("Arrived", "arrived_text"),
+        ("Address", "address"), ("Memo", "memo"), ("Transaction", "transaction_hash"),
     )  # fmt: skip
-    return [(label, coin[name]) for label, name in labels if coin.get(name) not in {None, ""}]
+    facts: Facts = [(label, coin[name]) for label, name in labels if coin.get(name)]
+    explorer = str(coin.get("explorer_url") or "")
+    return [*facts, *([("Explorer", Link("look it up", explorer))] if explorer.startswith("https://") else [])]
 
 
 def _decline(payment: Payment) -> Facts:
@@ -132,8 +134,8 @@ def _gateway(payment: Payment) -> Facts:
         ("Names it goes by", ", ".join(names.values_list("reference", flat=True)[:20])),
         ("Method", " ".join(str(part) for part in shown_method if part)),
         ("Fraud", _fraud(payment)),
-        ("Last asked", showing.time(payment.last_checked_at)),
-        ("Next asked", showing.time(payment.next_check_at)),
+        ("Last asked", payment.last_checked_at and showing.time(payment.last_checked_at)),
+        ("Next asked", payment.next_check_at and showing.time(payment.next_check_at)),
         ("Outcome unknown since", payment.unknown_since and showing.time(payment.unknown_since)),
     )
     return [(label, text) for label, text in facts if text]
@@ -145,7 +147,7 @@ def _fraud(payment: Payment) -> str:
 
 
 def _customer(payment: Payment) -> Facts:
-    customer, billing = payment.customer, payment.billing or {}
+    customer, address = payment.customer, (payment.billing or {}).get("address")
     facts: Facts = []
     if customer is not None:
         link = Link(str(customer), address_of(customer, customer.pk))
@@ -155,7 +157,7 @@ def _customer(payment: Payment) -> Facts:
             ("E-mail", customer.email),
             ("Phone", customer.phone),
         ]
-    facts += [("Network address", payment.customer_ip), ("Billing", showing.as_json(billing))]
+    facts += [("Network address", payment.customer_ip), ("Billing", showing.as_json(address))]
     return [(label, text) for label, text in facts if text]
 
 

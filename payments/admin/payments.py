@@ -39,7 +39,7 @@ class PaymentAdmin(DeskAdmin):
 
     address_field: ClassVar[str] = "public_id"
     list_display = (
-        "public_id", badge_column("status"), "money", "customer_name", "gateway_mode", "look", "merchant_reference",
+        "public_id", badge_column("status"), "money", "customer_name", "gateway_mode", "look", "reference",
         time_column("created_at", "created"), "lab",
     )  # fmt: skip
     list_filter = (
@@ -53,11 +53,11 @@ class PaymentAdmin(DeskAdmin):
 
     @admin.display(description="amount")
     def money(self, payment: Payment) -> str:
-        amount = showing.money(payment.amount, payment.currency)
+        amount = showing.unbroken(showing.money(payment.amount, payment.currency))
         if not payment.refunded:
             return amount
         back = showing.money(payment.refunded, payment.currency)
-        return format_html('{}<br><span class="pw-quiet">refunded {}</span>', amount, back)
+        return format_html('{} <span class="pw-quiet pw-unbroken">refunded {}</span>', amount, back)
 
     @admin.display(description="customer")
     def customer_name(self, payment: Payment) -> str:
@@ -68,9 +68,13 @@ class PaymentAdmin(DeskAdmin):
         mode = showing.badge("test") if payment.mode == "test" else ""
         return format_html("{} {}", payment.gateway or showing.NOTHING, mode)
 
+    @admin.display(description="reference")
+    def reference(self, payment: Payment) -> str:
+        return payment.merchant_reference or showing.NOTHING
+
     @admin.display(description="attention")
     def look(self, payment: Payment) -> str:
-        return showing.badges(payment.attention, showing.BAD)
+        return showing.badges(payment.attention, showing.BAD) or showing.NOTHING
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> tuple[Any, bool]:
         """By exact names alone, each from its own index: a word inside a name would read the whole table."""

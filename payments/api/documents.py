@@ -34,7 +34,7 @@ def _path(name: str, what: str) -> OpenApiParameter:
 
 
 _PAYMENT_ID: Final = _path("public_id", "The payment's id, PAY_...")
-_REFUND_ID: Final = _path("public_id", "The refund's id, REF_...")
+_REFUND_ID: Final = _path("public_id", "The refund's id, RF_...")
 _LINK_ID: Final = _path("public_id", "The link's id, LNK_...")
 _KEY_ID: Final = _path("public_id", "The gateway key's id, GWK_...")
 _CUSTOMER_ID: Final = _path("external_id", "Your own id for the customer")

@@ -126,7 +126,7 @@ VOIDED: Final[Example] = {**HELD, "status": "voided", "authorized": 0, "received
 
 REFUND_ORDER: Final[Example] = {"payment": PAYMENT_ID, "amount": 9900, "reason": "One ticket returned"}
 REFUND: Final[Example] = {
-    "id": "REF_20261121090000_5e6f7a8b",
+    "id": "RF_20261121090000_5e6f7a8b",
     "payment": PAYMENT_ID,
     "amount": 9900,
     "currency": "INR",

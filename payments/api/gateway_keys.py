@@ -14,14 +14,13 @@ from core.api import fields, idempotency
 from core.api.authentication import ApiKeyContext
 from core.api.fields import FieldError, Fields
 from core.api.pagination import paginate
-from core.encryption import CannotOpen
 from core.errors import DomainError, NotFound
 from core.gateways import encoding, registry
 from core.gateways.types import CredentialField
 from core.hashing import keyed_hash
 from payments.api import documents
 from payments.api.inputs import clean_gateway
-from payments.api.manners import CannotBeOpened, actor_of, at_once, path_id
+from payments.api.manners import actor_of, at_once, path_id
 from payments.api.views import caller, json_response
 from payments.models import PaymentGatewayKey
 from payments.services import keys
@@ -30,6 +29,10 @@ ROUTE: Final = "/v1/gateway-keys"
 LONGEST_VALUE: Final = 10_000
 MOST_VALUES: Final = 50
 PRIORITIES: Final = (0, 32_767)
+CANNOT_BE_OPENED: Final = (
+    "What is stored here cannot be opened with the master keys of this installation: give the credentials again, or let "
+    "its operator restore the keys."
+)
 
 
 class GatewayKeyListView(APIView):
@@ -77,8 +80,6 @@ class GatewayKeyView(APIView):
         try:
             with _named_as_sent():
                 key = keys.update_gateway_key(key=key, actor=actor_of(caller(request)), **change)
-        except CannotOpen:
-            raise CannotBeOpened from None
         except registry.UnknownGateway:
             raise GatewayNotInstalled from None
         return json_response(show(key))
@@ -214,7 +215,7 @@ def show(key: PaymentGatewayKey) -> dict[str, Any]:
         "last_check": None if key.last_check_at is None else
         {"at": time(key.last_check_at), "ok": bool(key.last_check_ok), "message": key.last_check_message},
         "last_verified_webhook_at": time(key.last_verified_webhook_at),
-        "problem": (key.problem or None) if is_sound else CannotBeOpened.default_detail,
+        "problem": (key.problem or None) if is_sound else CANNOT_BE_OPENED,
         "created_at": time(key.created_at),
         "updated_at": time(key.updated_at),
     }  # fmt: skip

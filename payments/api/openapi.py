@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from csp.constants import SELF, UNSAFE_INLINE
-from csp.decorators import csp_update
+from csp.decorators import csp_replace
 from django.http import HttpRequest, HttpResponse
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import condition, require_safe
@@ -46,7 +46,7 @@ def openapi(request: HttpRequest) -> HttpResponse:
     return response
 
 
-@method_decorator(csp_update(_STYLES), name="dispatch")
+@method_decorator(csp_replace(_STYLES), name="dispatch")
 class DocsView(SpectacularSwaggerSplitView):
     """GET /docs: the document to read and to try out."""
 

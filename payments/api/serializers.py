@@ -293,7 +293,7 @@ class Payment(Document):
 class Refund(Document):
     """A refund."""
 
-    id = CharField(help_text="REF_...")
+    id = CharField(help_text="RF_...")
     payment = CharField()
     amount = IntegerField(min_value=1, help_text=MINOR)
     currency = CharField()

@@ -59,7 +59,9 @@ def once(
             )  # fmt: skip
         if isinstance(held, idempotency.Replay):
             return held, None
-        return held, first(held) if isinstance(held, idempotency.Started) else again(held)
+        recorded = first(held) if isinstance(held, idempotency.Started) else again(held)
+        crash.point("before_intent_commit")
+        return held, recorded
 
     held, recorded = transactions.run(body)
     if isinstance(held, idempotency.Replay):

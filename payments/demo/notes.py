@@ -16,6 +16,7 @@ from core.embedded.locks import EXCLUSIVE, open_lock, try_lock
 from core.embedded.places import write_private
 
 FILE_NAME: Final = "demo.json"
+LAST_NAME: Final = "demo.last.json"
 LOCK_NAME: Final = "demo.lock"
 _LOCK_SECONDS: Final = 0.5  # somebody who only looks holds the lock for an instant
 
@@ -27,10 +28,17 @@ def write(folder: Path, content: Mapping[str, Any]) -> Path:
     return path
 
 
-def read(folder: Path) -> dict[str, Any]:
-    """What the last demo wrote; empty where there is nothing, or nothing readable."""
+def set_aside(folder: Path) -> dict[str, Any]:
+    """What the last demo wrote. Its demo.json goes: whoever waits for ours must not be given addresses of the past."""
+    if (folder / FILE_NAME).exists():
+        (folder / FILE_NAME).replace(folder / LAST_NAME)
+    return read(folder, LAST_NAME)
+
+
+def read(folder: Path, name: str = FILE_NAME) -> dict[str, Any]:
+    """The content of the file; empty where there is nothing, or nothing readable."""
     try:
-        content = json.loads((folder / FILE_NAME).read_text(encoding="utf-8"))
+        content = json.loads((folder / name).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
@@ -74,11 +74,7 @@ class Doing:
     def __init__(self) -> None:
         self.result = ""
         self.ok = True
-        self.say = _ignore
-
-
-def _ignore(_text: str) -> None:
-    pass
+        self.say: Callable[[str], None] = lambda _text: None
 
 
 def _shown(cell: Cell | None) -> Text:

@@ -61,7 +61,7 @@ def visit(gateway: str, *, lab: Lab, platform: Platform, simulator: Simulator, s
             row.cells[name] = getattr(visitor, name)()
         except (StepFailed, Refused, httpx.HTTPError) as error:
             row.cells[name] = Cell("failed", ok=False)
-            row.failure = f"{visitor.about.label}, {name}: {error or type(error).__name__}"
+            row.failure = f"{visitor.about.label}, {name}: {str(error) or type(error).__name__}"
             break
     return row
 
@@ -99,7 +99,7 @@ class _Visit:
         began = time.monotonic()
         self._simulator.pay(self.gateway, self._payment["gateway_reference"])
         sent = _until(lambda: self._delivered_after(seen), "the platform did not accept the webhook")
-        return Cell(f"{len(sent)} accepted", _milliseconds(began))
+        return Cell(f"{len(sent)} verified", _milliseconds(began))
 
     def _delivered_after(self, number: int) -> list[dict[str, Any]]:
         """The webhooks since, once there are some and none is on its way any more."""

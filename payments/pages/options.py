@@ -85,7 +85,7 @@ def _by_methods(methods: Sequence[str]) -> str:
 
 def _coins(key: KeyRow) -> tuple[str, ...]:
     """Codes in which this account can be paid, remembered for five minutes; the gateway's usual ones if it is mute."""
-    place = f"pay_coins:{key.lab_id}:{key.id}:{key.mode.value}"
+    place = f"pay_coins:{key.lab_id}:{key.public_id}"
     known = _remembered(place)
     if known is not None:
         return known

@@ -37,14 +37,15 @@ _MAY_START_AGAIN: Final = frozenset({Kind.FAILED, Kind.EXPIRED, Kind.CANCELLED, 
 @require_safe
 @responses.private
 def pay(request: HttpRequest, token: str) -> HttpResponse:
-    """GET /pay/{token}"""
+    """GET /pay/{token}; with `?part` only what changes while somebody looks."""
     responses.limit(request, "pay", token, per_page=120, per_address=300)
     found = finding.by_token(token)
     if found is None:
         return responses.not_found(request)
     shown = _picture(found)
     context = {"shown": shown, "token": token, "state": found.state, **_extras(found, shown)}
-    response = responses.page(request, "pay.html", context, shop=found.shop)
+    template = "live.html" if "part" in request.GET else "pay.html"
+    response = responses.page(request, template, context, shop=found.shop)
     if isinstance(shown.action, Redirect | FormPost):
         response["Referrer-Policy"] = responses.HANDS_OVER
     if isinstance(shown.action, ClientToken) and context["script_url"]:

@@ -35,10 +35,13 @@ def refresh(
     payment_id: int,
     *,
     not_within_seconds: float = NOT_WITHIN_SECONDS,
+    is_scheduled: bool = False,
     on_error: Callable[[GatewayError], object] | None = None,
 ) -> PaymentState | None:
     """Fetch and apply. Returns the state afterwards, or None where it was fetched a moment ago. Raises nothing of a
-    gateway's: a fetch that fails changes nothing but the time of the next one. `on_error` is told why it failed."""
+    gateway's: a fetch that fails changes nothing but the time of the next one. `on_error` is told why it failed.
+    `is_scheduled`: the sweep's own look, which counts towards its growing pauses; somebody who looks in between must
+    not put it off."""
     loaded = loading.claim_for_fetch(payment_id, not_within_seconds=not_within_seconds)
     if loaded is None:
         return None
@@ -47,10 +50,12 @@ def refresh(
     crash.point("fetch_after_call")
     if asked.error is not None and on_error is not None:
         on_error(asked.error)
-    return transactions.run(lambda: _apply(loaded, asked))
+    state = transactions.run(lambda: _apply(loaded, asked, is_scheduled=is_scheduled))
+    crash.point("fetch_after_apply_commit")
+    return state
 
 
-def _apply(loaded: Loaded, asked: Asked) -> PaymentState:
+def _apply(loaded: Loaded, asked: Asked, *, is_scheduled: bool) -> PaymentState:
     exchange_id = ids.uuid7()
     cause = Cause(
         kind=CauseKind.FETCH, id=str(exchange_id), seen_seq=loaded.state.transition_seq, seen_claim=loaded.state.claim
@@ -59,7 +64,7 @@ def _apply(loaded: Loaded, asked: Asked) -> PaymentState:
     report = answer if isinstance(answer, Report) else None
     fact = Fact(
         key=loaded.key.facts, report=report, cause=cause, payment_id=loaded.state.id,
-        prepare=lambda work: _before(work, loaded.state),
+        prepare=lambda work: _before(work, is_scheduled=is_scheduled),
         after=lambda work, verdict: _after(work, verdict, asked, exchange_id),
     )  # fmt: skip
 
@@ -75,13 +80,14 @@ def _apply(loaded: Loaded, asked: Asked) -> PaymentState:
             yield problem_part(loaded.key.id, asked.error.reason)
 
     apply_reports([fact], wait=True, beside=beside())
+    crash.point("fetch_before_apply_commit")
     assert fact.work is not None
     return fact.work.state
 
 
-def _before(work: Work, seen: PaymentState) -> None:
+def _before(work: Work, *, is_scheduled: bool) -> None:
     """The check itself: count it, and let the plan be made anew. When it was stands in the claim, by the database's clock."""
-    work.state.check_count = min(work.state.check_count + 1, 1000)
+    work.state.check_count = min(work.state.check_count + int(is_scheduled), 1000)
     work.state.next_check_at = None
 
 
@@ -188,8 +194,11 @@ def refresh_refund(refund_id: int) -> None:
         reference=row[1], gateway_reference=row[2], payment=loaded.state.names(),
         amount=Money(int(row[3]), row[4]), created_at=row[5],
     )  # fmt: skip
+    crash.point("refund_fetch_before_call")
     asked = ask(lambda: gateway.fetch_refund(names))
+    crash.point("refund_fetch_after_call")
     transactions.run(lambda: _apply_refund(loaded, refund_id, row[1], asked))
+    crash.point("refund_fetch_after_apply_commit")
 
 
 def about_ours(report: Report, reference: str) -> Report:

@@ -330,8 +330,10 @@ def _apply_error(prepared: Prepared, asked: Asked, error: GatewayError, outcome:
         fact = Fact(key=prepared.key.facts, report=None, cause=_cause(prepared), payment_id=prepared.state.id,
                     prepare=prepare)  # fmt: skip
         apply_reports([fact], wait=True, beside=parts)
+        crash.point("initiate_before_error_commit")
 
     transactions.run(body)
+    crash.point("initiate_after_error_commit")
 
 
 def _reject(prepared: Prepared, error: GatewayError) -> Any:

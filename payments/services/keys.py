@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Final
 from django.conf import settings
 from django.db import connection, transaction
 
-from core import audit, clock, ids, strict_json
+from core import audit, clock, crash, ids, strict_json
 from core.encryption import CannotOpen, Place, open_, seal
 from core.errors import DomainError
 from core.gateways import credentials as checking
@@ -178,6 +178,7 @@ def create_gateway_key(
             lab=lab, actor=actor, action="gateway_key.created", object_type="gateway_key", object_id=key.public_id,
             changes={"gateway": gateway, "mode": mode.value, "fields": sorted(given)},
         )  # fmt: skip
+        crash.point("key_before_commit")
     return key
 
 

@@ -67,13 +67,15 @@ def load(public_id: str, *, lab_id: int, mode: Mode) -> Loaded:
 # Capture and void ---------------------------------------------------------------------------------------------------
 
 
-_LOCK: Final = """
+_LOCK: Final = "SELECT 1 FROM payments_payment WHERE id = %s FOR NO KEY UPDATE"
+# A statement of its own: one that waits for a lock goes on seeing the other rows as they were when it began.
+_STANDS: Final = """
     SELECT p.status, p.authorized, p.amount, p.capture_asked, p.captured, p.refund_reserved,
       EXISTS (SELECT 1 FROM payments_paymentgatewaytransaction x WHERE x.payment_id = p.id AND x.refund_id IS NULL
               AND x.operation IN ('capture', 'void') AND x.outcome IN ('sent', 'unknown')),
       (SELECT count(*) FROM payments_paymentgatewaytransaction x WHERE x.payment_id = p.id
               AND x.operation IN ('capture', 'void'))
-    FROM payments_payment p WHERE p.id = %s FOR UPDATE OF p"""
+    FROM payments_payment p WHERE p.id = %s"""
 
 
 def record_capture(*, loaded: Loaded, amount: int | None) -> Recorded:
@@ -109,6 +111,7 @@ def record_void(*, loaded: Loaded) -> Recorded:
 def _locked(loaded: Loaded) -> tuple[Any, ...]:
     with connection.cursor() as cursor:
         cursor.execute(_LOCK, [loaded.state.id])
+        cursor.execute(_STANDS, [loaded.state.id])
         return tuple(cursor.fetchone())
 
 
@@ -177,6 +180,8 @@ def _send(recorded: Recorded, verb: str, call: Callable[[Any], Report], held: He
 
 
 def _apply_payment(recorded: Recorded, asked: Asked, held: Held | None) -> PaymentState:
+    verb = recorded.exchange.operation.value
+
     def body() -> PaymentState:
         fact = Fact(
             key=recorded.loaded.key.facts, report=asked.answer, cause=_cause(recorded),
@@ -190,10 +195,13 @@ def _apply_payment(recorded: Recorded, asked: Asked, held: Held | None) -> Payme
                 yield initiate.answer_part(held, 200, strict_json.dumps(initiate.shown(fact.work.state)))
 
         apply_reports([fact], wait=True, beside=beside())
+        crash.point(f"{verb}_before_apply_commit")
         assert fact.work is not None
         return fact.work.state
 
-    return transactions.run(body)
+    state = transactions.run(body)
+    crash.point(f"{verb}_after_apply_commit")
+    return state
 
 
 def _closing(recorded: Recorded, asked: Asked) -> Part:

@@ -91,7 +91,7 @@ class TestOneKey:
     def test_the_first_request_does_the_work(self, lab):
         held = start(lab.pk, operation_type="payment", operation_id=17)
         row = IdempotencyKey.objects.for_lab(lab).get()
-        assert held == Started(row_id=row.pk, lease_token=row.lease_token, operation_id=17)
+        assert held == Started(row_id=row.pk, lease_token=row.lease_token, operation_id=17, lab_id=lab.pk, mode="live")
         assert (row.state, row.operation_type, row.operation_id, row.fingerprint) == ("running", "payment", 17, PRINT)
         assert "key-1" not in row.key_hash
         assert len(row.key_hash) == 64
@@ -139,7 +139,12 @@ class TestOneKey:
         run_out(held.row_id)
         resumed = start(lab.pk)
         assert resumed == Resume(
-            row_id=held.row_id, lease_token=resumed.lease_token, operation_type="payment", operation_id=17
+            row_id=held.row_id,
+            lease_token=resumed.lease_token,
+            operation_type="payment",
+            operation_id=17,
+            lab_id=lab.pk,
+            mode="live",
         )
         assert resumed.lease_token != held.lease_token
         with pytest.raises(InProgress):
@@ -152,6 +157,13 @@ class TestOneKey:
         assert answer(held, 201, "old") is False
         assert answer(resumed, 201, "new") is True
         assert start(lab.pk) == Replay(status=201, body="new")
+
+    def test_the_stored_answer_does_not_open_without_the_labs_key(self, lab):
+        held = start(lab.pk)
+        answer(held, 201, '{"pay_url":"https://pay.example/pay/secret"}')
+        stored = IdempotencyKey.objects.for_lab(lab).get().response_body
+        assert stored.startswith("v1.")
+        assert "secret" not in stored
 
     def test_an_answer_is_stored_once(self, lab):
         held = start(lab.pk)
@@ -189,7 +201,10 @@ class TestOneKey:
         assert Customer.objects.create(lab=lab).pk == held.operation_id + 1
         assert IdempotencyKey.objects.for_lab(lab).get().operation_id == held.operation_id
 
-    def test_it_is_one_statement_and_so_is_the_answer(self, lab, django_assert_num_queries):
+    def test_it_is_one_statement_and_so_is_the_answer(self, lab, django_assert_num_queries, monkeypatch):
+        # In ordinary life the lab's data key is in memory; one made in this transaction is not kept there.
+        monkeypatch.setattr(idempotency, "seal", lambda _lab, _place, text: text)
+        monkeypatch.setattr(idempotency, "open_", lambda _lab, _place, text: text)
         start(lab.pk, key="warm")
         with django_assert_num_queries(1):
             held = start(lab.pk)

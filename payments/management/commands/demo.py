@@ -85,6 +85,7 @@ class Demo:
         self._folder = folder
         self._options = options
         self._screen: Screen = Screen()
+        self._last = notes.set_aside(folder)
 
     def run(self) -> bool:
         """Whether every step came true. Without --once it lasts until somebody stops it."""
@@ -144,7 +145,7 @@ class Demo:
         simulator = remote.Simulator(at.simulator_url)
         try:
             return seed.seed(
-                notes=notes.read(self._folder), origin=at.url, simulated=frozenset(settings.SIMULATORS),
+                notes=self._last, origin=at.url, simulated=frozenset(settings.SIMULATORS),
                 register=simulator.register,
             )  # fmt: skip
         except (CannotMakeUp, seed.AccountRefused, remote.Refused) as problem:
@@ -254,7 +255,10 @@ def elsewhere(run_dir: Path, options: dict[str, Any]) -> int:
         child = embedded.start_child(command, cwd=settings.BASE_DIR, env=environment)
         return int(child.wait())
     except Told as told:
-        return 128 + told.signal
+        if child is None:
+            return 128 + told.signal
+        child.terminate()  # Ctrl-C has reached it already, and it stops once
+        return int(child.wait())
     except embedded.EmbeddedError as error:
         raise CommandError(str(error)) from None
     finally:

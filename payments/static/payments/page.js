@@ -50,7 +50,8 @@ function prepare() {
 }
 
 async function redraw(live, title) {
-  const answer = await fetch(location.pathname, { credentials: "same-origin", cache: "no-store" });
+  // Only the part that changes: a whole page in hand would bring a style that this page's policy does not know.
+  const answer = await fetch(`${location.pathname}?part`, { credentials: "same-origin", cache: "no-store" });
   if (!answer.ok) return;
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   const fresh = page.getElementById("live");
@@ -59,7 +60,7 @@ async function redraw(live, title) {
   const focused = document.activeElement && document.activeElement.id;
   live.replaceChildren(...fresh.childNodes);
   Object.assign(live.dataset, fresh.dataset);
-  document.title = page.title;
+  document.title = live.dataset.title;
   document.getElementById("announce").textContent = title;
   prepare();
   if (focused && document.getElementById(focused)) document.getElementById(focused).focus();
