@@ -12,7 +12,7 @@ from typing import Final
 from core import ids
 from core.gateways.types import Attention, DisputeStatus, Report
 from payments.states import CauseKind, Verdict
-from payments.work import Cause, DisputeState, MoneyMoved, MovedKind, Work
+from payments.work import Cause, DisputeState, MovedKind, Work
 
 D = DisputeStatus
 ENDED: Final = frozenset({D.WON, D.LOST, D.CLOSED})
@@ -34,7 +34,7 @@ def fold_dispute(work: Work, report: Report, cause: Cause, *, now: datetime) -> 
     before = (dispute.status, dispute.withdrawn)
     _take(work, dispute, report, status, now)
     if is_new or dispute.status is not before[0]:
-        work.tell(f"dispute.{dispute.status.value}")
+        work.tell(f"dispute.{dispute.status.value}", dispute)
     return Verdict.APPLIED if is_new or (dispute.status, dispute.withdrawn) != before else Verdict.NO_CHANGE
 
 
@@ -73,5 +73,11 @@ def _move_money(work: Work, dispute: DisputeState, withdrawn: int) -> None:
     dispute.moves += 1
     dispute.withdrawn = withdrawn
     work.state.disputed += delta
-    kind = MovedKind.DISPUTE if delta > 0 else MovedKind.DISPUTE_RETURNED
-    work.moved.append(MoneyMoved(kind=kind, amount=abs(delta), key=f"{dispute.public_id}:{dispute.moves}"))
+    key = f"{dispute.public_id}:{dispute.moves}"
+    if delta > 0:
+        work.money(MovedKind.DISPUTE, delta, key)
+    else:
+        # All that the one withdrawal took comes back: exactly its entries are undone.
+        is_whole = withdrawn == 0 and dispute.moves == 2
+        before = f"{dispute.public_id}:{dispute.moves - 1}"
+        work.money(MovedKind.DISPUTE_RETURNED, -delta, key, reverses=before if is_whole else "")

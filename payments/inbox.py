@@ -20,10 +20,10 @@ from core import clock, crash, strict_json, transactions
 from core.gateways import encoding
 from core.gateways.types import Attention, Report, WebhookDelivery, WebhookReading
 from payments import doorbell
-from payments.frame import Fact, KeyFacts, apply_reports
+from payments.frame import Fact, apply_reports
 from payments.models import OPEN_STATES, EventState
 from payments.states import CauseKind, Verdict
-from payments.work import Cause
+from payments.work import Cause, KeyFacts
 from payments.writing import Part
 
 _log = logging.getLogger(__name__)

@@ -21,8 +21,8 @@ from core.gateways.port import Gateway
 from core.gateways.types import CredentialCheck, CredentialField, Description, Mode
 from core.hashing import keyed_hash
 from core.models import Lab, lab_id_of
-from payments.frame import KeyFacts
 from payments.models import PaymentGatewayKey
+from payments.work import KeyFacts
 from payments.writing import Part
 
 TOKEN_PURPOSE: Final = "webhook_token"

@@ -15,7 +15,7 @@ from payments import frame, loading
 from payments.models import PaymentGatewayKey, PaymentGatewayTransaction, WebhookEvent
 from payments.services import initiate, keys
 from payments.states import CauseKind
-from payments.work import Cause, PaymentState
+from payments.work import Cause, KeyFacts, PaymentState
 
 CREDENTIALS: Mapping[str, Mapping[str, str]] = {
     "stripe": {"secret_key": "sk_{mode}_51Builder0123456789", "webhook_secret": "whsec_builder_0123456789"},
@@ -61,7 +61,7 @@ def make_payment(
     return initiate.record(lab_id=lab.pk, mode=mode, order=order)
 
 
-def key_facts(key: PaymentGatewayKey) -> frame.KeyFacts:
+def key_facts(key: PaymentGatewayKey) -> KeyFacts:
     return keys.key_row_of(key).facts
 
 
