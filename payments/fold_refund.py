@@ -60,7 +60,7 @@ def _set(work: Work, refund: RefundState, to: RefundStatus, decline: Decline | N
     refund.status, refund.is_changed = to, True
     refund.failure = decline if to is R.FAILED else None
     refund.completed_at = now
-    refund.pending_reason = ""
+    refund.pending_reason, refund.unknown_since = "", None
     if to is R.SUCCEEDED:
         state.refunded += refund.amount
         work.money(MovedKind.REFUND, refund.amount, refund.public_id)

@@ -129,6 +129,8 @@ def refund_status(state: PaymentState) -> str:
 
 def pending_reason(state: PaymentState) -> str | None:
     """Why an open payment is not further, in one word."""
+    if state.is_final:  # also while a look-up is still to confirm what a webhook told
+        return None
     if state.unknown_since is not None:
         return "outcome_unknown"
     if state.status is PaymentStatus.REQUIRES_ACTION:

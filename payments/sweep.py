@@ -47,6 +47,7 @@ def sweep(*, rounds: int = 200, batch: int = inbox.BATCH) -> Swept:
     )
     refunds = ask_about(_DUE_REFUNDS, fetching.refresh_refund)
     events += _drain(lambda: inbox.sweep_events(limit=batch), rounds, batch)  # fetches may have let some fit
+    close_told()
     return Swept(crashed, events, payments, refunds, give_up())
 
 
@@ -78,6 +79,20 @@ _CRASHED: Final = """
       FROM lost WHERE p.id = lost.payment_id AND lost.refund_id IS NULL AND p.unknown_since IS NULL
         AND p.status IN ('pending', 'requires_action', 'authorized')
     ) SELECT count(*) FROM lost"""
+
+
+# A webhook told what became of a refund: nobody has to ask any more, and its exchange is no longer open.
+_TOLD: Final = """
+    UPDATE payments_paymentgatewaytransaction x SET outcome = 'answered', finished_at = clock_timestamp(),
+      error = 'resolved by a webhook', lease_token = NULL, lease_until = NULL
+    FROM payments_refund r WHERE r.id = x.refund_id AND r.status <> 'pending' AND x.outcome = 'unknown'"""
+
+
+def close_told() -> int:
+    """Close the exchanges of refunds whose outcome became known without a fetch."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(_TOLD)
+        return int(cursor.rowcount)
 
 
 def find_crashed() -> int:
@@ -130,7 +145,7 @@ def _guarded(ask: Callable[[int], Any], one: int, *, own_thread: bool) -> None:
     finally:
         if own_thread:
             connections.close_all()
-        else:
+        elif not connection.in_atomic_block:
             close_old_connections()
 
 

@@ -43,6 +43,8 @@ MAX_CHILD: Final = 99
 class _Number(str):
     """The exact text of a JSON number."""
 
+    __slots__ = ()
+
 
 def build_payment(request: PaymentRequest) -> str:
     """Body of POST /payment/request for a page on which the customer pays."""

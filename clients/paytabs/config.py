@@ -186,8 +186,8 @@ _CREDENTIALS: Final = (
 
 def _minor(currency: str, *, cents: int) -> int:
     """An amount given in hundredths, in minor units of `currency`; rounded down where it has no hundredths."""
-    exponent = exponent_of(currency)
-    return cents * 10 ** (exponent - 2) if exponent >= 2 else cents // 10 ** (2 - exponent)
+    power = exponent_of(currency) - 2
+    return cents * int(10**power) if power >= 0 else cents // int(10**-power)
 
 
 MINIMUMS: Final[Mapping[str, int]] = {one: max(1, _minor(one, cents=1)) for one in CURRENCIES}  # 0.01

@@ -15,7 +15,7 @@ from typing import Final
 from clients.paytabs import translate
 from clients.paytabs.transaction import AUTH, CAPTURE, FOLLOW_UPS, REFUND, RELEASE, SALE, VOID, Transaction
 from clients.paytabs.translate import Account
-from core.gateways.types import Attention, PaymentNames, PaymentStatus, Report
+from core.gateways.types import Attention, PaymentStatus, Report
 from core.money import Money, exponent_of
 
 _LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -27,7 +27,7 @@ def judge(rows: Sequence[Transaction], account: Account, *, asked: Money | None 
     if not mine:
         return None
     deciding = _deciding(mine)
-    report = _decided(deciding, mine, account)
+    report = _certain(_decided(deciding, mine, account), deciding)
     report = replace(report, refunded_minor=_sum(_refunds(rows)), other_references=_others(report, mine))
     return report if asked is None else against(report, deciding, asked)
 
@@ -44,16 +44,20 @@ def against(report: Report, row: Transaction, asked: Money) -> Report:
     return replace(report, attention=Attention.UNDERPAID if less else Attention.OVERPAID)
 
 
-def is_settled(rows: Iterable[Transaction]) -> bool:
-    """Whether no other row could say more: money was taken at once, or it is still with the customer or with staff.
+def is_over(rows: Iterable[Transaction]) -> bool:
+    """Whether money was taken at once, or given back: no other row could say more."""
+    return any(row.kind == SALE and row.letter in {"A", "V"} for row in rows)
+
+
+def is_settled(rows: Sequence[Transaction]) -> bool:
+    """The same, or it is still with the customer or with staff.
 
     A hold may have been captured under other names, a payment request paid by a sale of its own, and a declined try may
     stand beside one that was not.
     """
     found = [row for row in rows if row.kind != REFUND]
-    if any(row.kind == SALE and row.letter in {"A", "V"} for row in found):
-        return True
-    return bool(found) and all(not row.has_result or (row.kind == SALE and row.letter in {"H", "P"}) for row in found)
+    is_open = all(not row.has_result or (row.kind == SALE and row.letter in {"H", "P"}) for row in found)
+    return is_over(found) or (bool(found) and is_open)
 
 
 def holds(rows: Iterable[Transaction]) -> bool:
@@ -72,6 +76,11 @@ def distinct(rows: Iterable[Transaction]) -> list[Transaction]:
     return list(found.values())
 
 
+def newest(rows: Sequence[Transaction]) -> Transaction:
+    """By its time; the last of those that say none."""
+    return max(reversed(rows), key=lambda row: row.occurred_at or _LONG_AGO)
+
+
 # --- which row, and what it comes to ------------------------------------------------------------------------------
 
 
@@ -81,9 +90,8 @@ def _deciding(rows: Sequence[Transaction]) -> Transaction:
         if approved:
             return approved[0]
     tries = [row for row in rows if row.kind not in FOLLOW_UPS] or list(rows)
-    # Still with the customer, or else the newest; the last of those that say no time.
     waiting = [row for row in tries if not row.has_result]
-    return waiting[-1] if waiting else max(reversed(tries), key=lambda row: row.occurred_at or _LONG_AGO)
+    return waiting[-1] if waiting else newest(tries)
 
 
 def _decided(row: Transaction, rows: Sequence[Transaction], account: Account) -> Report:
@@ -95,6 +103,14 @@ def _decided(row: Transaction, rows: Sequence[Transaction], account: Account) ->
     return _held(row, rows, report) if row.kind == AUTH else report
 
 
+def _certain(report: Report, row: Transaction) -> Report:
+    """An answer to a question is no hint. A release or void without the row of its hold moves nothing."""
+    is_alone = report.is_hint and row.kind in FOLLOW_UPS
+    return (
+        replace(report, is_hint=False, status=None, captured_minor=None) if is_alone else replace(report, is_hint=False)
+    )
+
+
 def _taken(row: Transaction, rows: Sequence[Transaction], report: Report) -> Report:
     taken = [one for one in rows if one.kind == row.kind and one.letter == "A"]
     is_same = all(one.asset == row.asset for one in taken)
@@ -104,15 +120,15 @@ def _taken(row: Transaction, rows: Sequence[Transaction], report: Report) -> Rep
         # A sale that was undone on its day, from the dashboard: the money went back. A person books it as a refund.
         attention = Attention.GATEWAY_DISAGREES
     report = replace(report, captured_minor=total, attention=attention)
-    return replace(report, **_names_of_hold(report, rows)) if row.kind == CAPTURE else report
+    return _under_its_hold(report, rows) if row.kind == CAPTURE else report
 
 
-def _names_of_hold(report: Report, rows: Sequence[Transaction]) -> dict[str, str | None]:
+def _under_its_hold(report: Report, rows: Sequence[Transaction]) -> Report:
     """A capture's payment is known by its hold, wherever the row of that hold is at hand."""
     hold = next((one for one in rows if one.kind == AUTH and one.letter == "A"), None)
     if hold is None:
-        return {}
-    return {"gateway_reference": hold.tran_ref, "reference": hold.cart_id or report.reference}
+        return report
+    return replace(report, gateway_reference=hold.tran_ref, reference=hold.cart_id or report.reference)
 
 
 def _held(row: Transaction, rows: Sequence[Transaction], report: Report) -> Report:
@@ -153,8 +169,3 @@ def _is_rounded(row: Transaction, asked: Money) -> bool:
 
 def _unless_rounded(report: Report, row: Transaction, asked: Money) -> int | None:
     return None if report.asset == asked.asset and _is_rounded(row, asked) else report.captured_minor
-
-
-def payment_of(names: PaymentNames) -> PaymentNames:
-    """The names of a refund's payment, without what was asked for it."""
-    return replace(names, amount=None, created_at=None)

@@ -30,9 +30,9 @@ def read_return(delivery: WebhookDelivery, *, keys: Sequence[str]) -> ReturnRead
 
     Without a signature it is unsigned (`verified` None); without fields (a plain-http address) it says nothing.
     """
-    query = _fields(urlsplit(delivery.url).query.encode())
+    query = _query(delivery.url)
     is_post = delivery.method.upper() == "POST"
-    fields = _fields(delivery.body) if is_post else query
+    fields = _fields(delivery.body if is_post else query)
     signature = fields.pop("signature", "").strip().lower()
     if not signature:
         return ReturnReading(reports=_hints(fields), verified=None)
@@ -40,7 +40,7 @@ def read_return(delivery: WebhookDelivery, *, keys: Sequence[str]) -> ReturnRead
         raise GatewayMisconfigured("no usable server key is set for this PayTabs profile")
     if not SIGNATURE.fullmatch(signature):
         raise WebhookRejected("the signature is not 64 hexadecimal digits")
-    for signed in _readings(fields, ours=frozenset(query) if is_post else None):
+    for signed in _readings(fields, ours=_names(query) if is_post else None):
         if is_signed(canonical(signed), signature, keys=keys):
             return ReturnReading(reports=_hints(signed), verified=True)
     raise WebhookRejected("the signature does not match the fields")
@@ -74,14 +74,25 @@ def _readings(fields: Mapping[str, str], *, ours: frozenset[str] | None) -> Iter
             yield {name: value for name, value in fields.items() if name not in left_out}
 
 
-def _fields(encoded: bytes) -> dict[str, str]:
+def _query(url: str) -> str:
     try:
-        pairs = parse_qsl(
-            encoded.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS
-        )
-    except ValueError:  # not ASCII, not UTF-8 inside, too many
+        return urlsplit(url).query
+    except ValueError:  # no address at all
+        return ""
+
+
+def _names(query: str) -> frozenset[str]:
+    return frozenset(name for name, _ in parse_qsl(query, keep_blank_values=True))
+
+
+def _fields(encoded: str | bytes) -> dict[str, str]:
+    try:
+        text = encoded if isinstance(encoded, str) else encoded.decode()
+        pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS)
+        fields = dict(pairs)
+        canonical(fields)
+    except ValueError:  # not UTF-8, also inside the percent-encoding, or too many
         raise WebhookRejected("the fields of the return cannot be read") from None
-    fields = dict(pairs)
     if len(fields) != len(pairs):
         raise WebhookRejected("a field of the return came twice")
     return fields

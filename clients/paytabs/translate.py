@@ -22,7 +22,6 @@ from clients.paytabs.transaction import (
     RELEASE,
     SALE,
     TOKEN_CLASSES,
-    VOID,
     Transaction,
 )
 from core.gateways.types import (
@@ -272,20 +271,3 @@ def unread_words(row: Transaction) -> str | None:
     if not row.has_result:
         return "the notification has no result"
     return None if row.letter in known else f"unknown words: tran_type {row.kind or '-'}, status {row.letter[:8]}"
-
-
-__all__ = [
-    "AUTH",
-    "DECLINE",
-    "METHOD_STATUS",
-    "REFUND_STATUS",
-    "STATUS",
-    "VOID",
-    "Account",
-    "decline_of",
-    "is_test_on_live",
-    "mode_of",
-    "read",
-    "saved_of",
-    "unread_words",
-]

@@ -10,13 +10,14 @@ import hashlib
 import hmac
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from clients.paytabs import translate
-from clients.paytabs.transaction import parse
+from clients.paytabs.transaction import Transaction, parse
 from clients.paytabs.translate import Account
 from core.gateways.errors import GatewayMisconfigured, WebhookRejected
-from core.gateways.types import WebhookDelivery, WebhookReading
+from core.gateways.types import Report, WebhookDelivery, WebhookReading
 from core.strict_json import InvalidJSON, load_object
 
 HEADER: Final = "signature"
@@ -63,6 +64,12 @@ def read(body: bytes, account: Account) -> WebhookReading:
     return WebhookReading(
         event_key=event_key,
         event_type=f"{row.kind or 'unknown'}.{row.letter or '-'}"[:60],
-        reports=(translate.read(row, account),),
+        reports=(_report(row, account),),
         note=translate.unread_words(row),
     )
+
+
+def _report(row: Transaction, account: Account) -> Report:
+    """Without a result the notification tells nothing but which payment to ask for."""
+    report = translate.read(row, account)
+    return report if row.has_result else replace(report, is_hint=True)

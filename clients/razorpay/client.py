@@ -147,8 +147,13 @@ class RazorpayApi:
         how = _Call(wanted=("id",), is_write=True)
         return self._ask(how, lambda sdk, more: sdk.payment_link.cancel(_path(link_id), **more))
 
-    def create_order(self, params: Body, *, is_auxiliary: bool = False) -> Body:
-        how = _Call(wanted=("id",), is_write=True, is_auxiliary=is_auxiliary)
+    def create_order(self, params: Body) -> Body:
+        how = _Call(wanted=("id",), is_write=True)
+        return self._ask(how, lambda sdk, more: sdk.order.create(params, **more))
+
+    def create_charge_order(self, params: Body) -> Body:
+        """An order that nobody but our own next call can pay: losing its answer loses nothing."""
+        how = _Call(wanted=("id",), is_auxiliary=True)
         return self._ask(how, lambda sdk, more: sdk.order.create(params, **more))
 
     def get_order(self, order_id: str) -> Body:
@@ -203,16 +208,17 @@ class RazorpayApi:
 
     def list_refunds(self, payment_id: str) -> Iterator[Body]:
         """Every refund of a payment. Raises GatewayUnavailable rather than end early: absent must mean absent."""
-        how = _Call(wanted=("items",))
         for page in range(MAX_PAGES):
-            params = {"count": PAGE_SIZE, "skip": page * PAGE_SIZE}
-            body = self._ask(how, lambda sdk, more, asked=params: sdk.payment.fetch_multiple_refund(
-                _path(payment_id), asked, **more))  # fmt: skip
-            items = facts.objects(body["items"])
+            items = self._refunds_from(payment_id, skip=page * PAGE_SIZE)
             yield from items
             if len(items) < PAGE_SIZE:
                 return
         raise GatewayUnavailable("Razorpay's list of refunds is longer than what is read of it")
+
+    def _refunds_from(self, payment_id: str, *, skip: int) -> list[Body]:
+        how, params = _Call(wanted=("items",)), {"count": PAGE_SIZE, "skip": skip}
+        body = self._ask(how, lambda sdk, more: sdk.payment.fetch_multiple_refund(_path(payment_id), params, **more))
+        return facts.objects(body["items"])
 
     def get_dispute(self, dispute_id: str) -> Body:
         how = _Call(wanted=("id",))
@@ -221,7 +227,8 @@ class RazorpayApi:
     # --- customers and saved methods ---------------------------------------------------------------------------
 
     def create_customer(self, params: Body) -> Body:
-        how = _Call(wanted=("id",), is_write=True, is_auxiliary=True)
+        """Moves nothing, and a repeat is answered with the same customer."""
+        how = _Call(wanted=("id",), is_auxiliary=True)
         return self._ask(how, lambda sdk, more: sdk.customer.create(params, **more))
 
     def charge(self, params: Body) -> Body:

@@ -52,7 +52,8 @@ def read(delivery: WebhookDelivery, *, secrets: Sequence[str], names: PaymentNam
         raise GatewayMisconfigured("no Key Secret is set for this Razorpay account, so no return can be checked")
     received = fields.get(SIGNATURE, "").encode("utf-8", "replace")
     signed = [hmac.new(one.encode(), _bytes(named.message), hashlib.sha256).hexdigest().encode() for one in secrets]
-    if not any([hmac.compare_digest(one, received) for one in signed]):  # a list: all are always tried
+    matches = [hmac.compare_digest(one, received) for one in signed]  # a list: all are always tried
+    if not any(matches):
         raise WebhookRejected("the signature does not match what the browser brings")
     raw = {name: value for name, value in fields.items() if name.startswith("razorpay_") and name != SIGNATURE}
     return ReturnReading(reports=(_hint(named.names, named.reference, raw),), verified=True)

@@ -1,6 +1,6 @@
 """Between our words and Razorpay's, without I/O: build_* makes bodies, read_* makes reports of entities.
 
-Where a payment stands is `attempts`; here are the requests, refunds, disputes, QR codes and what the browser is given.
+Where a payment stands is `attempts`; here are the requests, refunds, disputes and QR codes.
 Every table is from the protocol page (§4, §8-§11, §13); what is marked Unconfirmed there is marked here.
 """
 
@@ -14,18 +14,14 @@ from typing import Any, Final
 
 from clients.razorpay import facts
 from clients.razorpay.attempts import Told, report_payment
-from clients.razorpay.config import HOSTED_CHECKOUT_URL, SCRIPT_URL
 from clients.razorpay.facts import Body, text
 from clients.razorpay.money import Amounts, to_wire
 from core.gateways.types import (
     Attention,
     CaptureMode,
-    CaptureRequest,
     ChargeRequest,
-    ClientToken,
     CustomerDetails,
     DisputeStatus,
-    FormPost,
     PaymentNames,
     PaymentRequest,
     PaymentStatus,
@@ -59,7 +55,7 @@ MAX_NOTE: Final = 255  # 256 in the documents, 255 in one error text
 MAX_NAME: Final = 50  # of a customer; Unconfirmed that it holds inside a link, too
 MIN_NAME: Final = 3
 MAX_EMAIL: Final = 64
-MAX_DESCRIPTION_OF_CHECKOUT: Final = 255  # Unconfirmed: of the form's options no limit is published
+MAX_CHARGE_DESCRIPTION: Final = 255  # Unconfirmed: no limit is published
 
 # An authorization within this many minutes is captured by itself, also a late one: as long as Razorpay asks the bank.
 AUTOMATIC_CAPTURE_MINUTES: Final = 3 * 24 * 60
@@ -89,7 +85,7 @@ def build_link(request: PaymentRequest, *, expire_by: int | None = None) -> Para
         "amount": to_wire(request.amount),
         "currency": request.amount.asset,
         "reference_id": request.reference,
-        "description": _cut(request.description, MAX_DESCRIPTION),
+        "description": cut(request.description, MAX_DESCRIPTION),
         "customer": customer,
         "notify": {"sms": False, "email": False},
         "reminder_enable": False,
@@ -136,15 +132,15 @@ def build_charge(request: ChargeRequest, *, order_id: str) -> Params:
     """Body of POST /v1/payments/create/recurring. Source: §10. Raises RequestRejected (amount)."""
     payment = request.payment
     params: Params = {
-        "email": _email(payment.customer),
-        "contact": _phone(payment.customer),
+        "email": email_of(payment.customer),
+        "contact": phone_of(payment.customer),
         "amount": to_wire(payment.amount),
         "currency": payment.amount.asset,
         "order_id": order_id,
         "customer_id": request.saved.customer_token,
         "token": request.saved.token,
         "recurring": True,
-        "description": _cut(payment.description, MAX_DESCRIPTION_OF_CHECKOUT),
+        "description": cut(payment.description, MAX_CHARGE_DESCRIPTION),
         "notes": {"payment_id": payment.reference, facts.SHAPE: facts.SHAPE_CHARGE},
     }
     return {name: value for name, value in params.items() if value not in (None, "")}
@@ -152,11 +148,11 @@ def build_charge(request: ChargeRequest, *, order_id: str) -> Params:
 
 def build_customer(customer: CustomerDetails | None) -> Params:
     """Body of POST /v1/customers: one with the same e-mail and phone is answered again instead of refused."""
-    name = _cut(customer.name if customer else None, MAX_NAME)
+    name = cut(customer.name if customer else None, MAX_NAME)
     params = {
         "name": name if len(name) >= MIN_NAME else "",
-        "email": _email(customer),
-        "contact": _phone(customer),
+        "email": email_of(customer),
+        "contact": phone_of(customer),
         "fail_existing": "0",
     }
     return {key: value for key, value in params.items() if value}
@@ -173,7 +169,7 @@ def build_refund(request: RefundRequest) -> Params:
     if request.names.reference:
         notes["payment_id"] = request.names.reference
     if request.reason:
-        notes["reason"] = _cut(request.reason, MAX_NOTE)
+        notes["reason"] = cut(request.reason, MAX_NOTE)
     return {"amount": to_wire(request.amount), "receipt": request.reference, "notes": notes}
 
 
@@ -198,77 +194,29 @@ def _notes(request: PaymentRequest) -> dict[str, str]:
     for name, value in request.metadata.items():
         is_fit = 0 < len(name) <= MAX_NOTE and name not in facts.OUR_NOTES
         if is_fit and value and len(kept) < MAX_NOTES - 1:  # one is left for `shape`
-            kept.setdefault(name, _cut(value, MAX_NOTE))
+            kept.setdefault(name, cut(value, MAX_NOTE))
     return kept
 
 
 def _customer_of_link(customer: CustomerDetails | None) -> Params:
-    name = _cut(customer.name if customer else None, MAX_NAME)
-    found = {"name": name, "email": _email(customer), "contact": _phone(customer)}
+    name = cut(customer.name if customer else None, MAX_NAME)
+    found = {"name": name, "email": email_of(customer), "contact": phone_of(customer)}
     return {key: value for key, value in found.items() if value}
 
 
-def _email(customer: CustomerDetails | None) -> str:
+def email_of(customer: CustomerDetails | None) -> str:
     email = (customer.email or "").strip() if customer else ""
     return email if len(email) <= MAX_EMAIL else ""
 
 
-def _phone(customer: CustomerDetails | None) -> str:
+def phone_of(customer: CustomerDetails | None) -> str:
     """`+<country><number>`, at most 15 characters; what does not look like one is left out."""
     phone = re.sub(r"[ ().-]", "", (customer.phone or "") if customer else "")
     return phone if _PHONE.fullmatch(phone) else ""
 
 
-def _cut(value: str | None, length: int) -> str:
+def cut(value: str | None, length: int) -> str:
     return (value or "").strip()[:length].strip()
-
-
-# --- what the customer's browser is given -------------------------------------------------------------------------
-
-
-def client_token(
-    order: Body, *, public_key: str, request: PaymentRequest | None, customer_token: str | None = None
-) -> ClientToken | None:
-    """What checkout.js needs for this order: its options by their names, `prefill[email]` for a nested one.
-
-    `request` None: the order was found again, so only what it says itself. None where it names no order.
-    """
-    order_id = text(order.get("id"))
-    if order_id is None:
-        return None
-    parameters = {**_of_order(order, order_id), **(_of_request(request) if request else {})}
-    if customer_token is not None:
-        parameters.update(customer_id=customer_token, remember_customer="true", recurring="true")
-    return ClientToken(token=order_id, public_key=public_key, script_url=SCRIPT_URL, parameters=parameters)
-
-
-def hosted_form(order: Body, *, public_key: str, request: PaymentRequest) -> FormPost | None:
-    """Razorpay's hosted checkout without a script; None where the customer's e-mail or phone, which it needs, lacks."""
-    order_id, fields = text(order.get("id")), _of_request(request)
-    if order_id is None or "prefill[email]" not in fields or "prefill[contact]" not in fields:
-        return None
-    if request.cancel_url:
-        fields["cancel_url"] = request.cancel_url
-    return FormPost(url=HOSTED_CHECKOUT_URL, fields={"key_id": public_key, **_of_order(order, order_id), **fields})
-
-
-def _of_order(order: Body, order_id: str) -> dict[str, str]:
-    """Amount and currency must match the order, so they are its own."""
-    amount, currency = order.get("amount"), text(order.get("currency"))
-    known = {"amount": str(amount) if type(amount) is int else "", "currency": currency or "", "order_id": order_id}
-    return {name: value for name, value in known.items() if value}
-
-
-def _of_request(request: PaymentRequest) -> dict[str, str]:
-    customer = request.customer
-    known = {
-        "description": _cut(request.description, MAX_DESCRIPTION_OF_CHECKOUT),
-        "callback_url": request.return_url,
-        "prefill[name]": _cut(customer.name if customer else None, MAX_NAME),
-        "prefill[email]": _email(customer),
-        "prefill[contact]": _phone(customer),
-    }
-    return {name: value for name, value in known.items() if value}
 
 
 # --- reading ------------------------------------------------------------------------------------------------------

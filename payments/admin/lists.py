@@ -131,8 +131,7 @@ class WebhookEventAdmin(DeskAdmin):
 
     ability: ClassVar[Ability] = Ability.SEE_EVENTS
     list_display = (
-        time_column("received_at", "received"), "key_name", "event_type", badge_column("state"), "look", _payment_link,
-        "tries", "said", "lab",
+        time_column("received_at", "received"), "key_name", "event_type", "standing", _payment_link, "said", "lab",
     )  # fmt: skip
     list_filter = (
         filters.LabFilter,
@@ -162,6 +161,10 @@ class WebhookEventAdmin(DeskAdmin):
     @admin.display(description="gateway key")
     def key_name(self, event: WebhookEvent) -> str:
         return str(event.gateway_key)
+
+    @admin.display(description="state")
+    def standing(self, event: WebhookEvent) -> str:
+        return format_html("{} {}", showing.badge(event.state), showing.badges(event.attention, showing.BAD))
 
     @admin.display(description="attention")
     def look(self, event: WebhookEvent) -> str:

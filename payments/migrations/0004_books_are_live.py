@@ -6,8 +6,8 @@ FORWARD = [
     """
     CREATE FUNCTION payments_books_are_live() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
-      IF NOT EXISTS (SELECT 1 FROM payments_payment p WHERE p.id = NEW.payment_id AND p.lab_id = NEW.lab_id
-                     AND p.mode = 'live') THEN
+      IF EXISTS (SELECT 1 FROM payments_payment p WHERE p.id = NEW.payment_id
+                 AND (p.mode <> 'live' OR p.lab_id <> NEW.lab_id)) THEN
         RAISE EXCEPTION 'payment % is not a live payment of this lab: nothing of it is booked', NEW.payment_id
           USING ERRCODE = 'integrity_constraint_violation';
       END IF;

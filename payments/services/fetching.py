@@ -215,7 +215,17 @@ def _apply_refund(loaded: Loaded, refund_id: int, reference: str, asked: Asked) 
         prepare=lambda _work: None,
         after=lambda work, verdict: _after_refund(work, refund_id, asked),
     )  # fmt: skip
-    apply_reports([fact], wait=True)
+    apply_reports([fact], wait=True, beside=[] if report is None else [_refund_resolved(refund_id)])
+
+
+def _refund_resolved(refund_id: int) -> Part:
+    return Part(
+        "exchange_resolved",
+        """UPDATE payments_paymentgatewaytransaction SET outcome = 'answered', finished_at = clock_timestamp(),
+             error = 'resolved by a fetch', lease_token = NULL, lease_until = NULL
+           WHERE refund_id = %s AND outcome IN ('sent', 'unknown')""",
+        (refund_id,),
+    )
 
 
 def _after_refund(work: Work, refund_id: int, asked: Asked) -> None:

@@ -404,6 +404,7 @@ def test_every_trigger_of_finance_is_named_as_a_guard() -> None:
         cursor.execute(
             "SELECT tgrelid::regclass::text, tgname FROM pg_trigger"
             " WHERE NOT tgisinternal AND tgrelid::regclass::text LIKE 'finance\\_%%'"
+            " AND tgname NOT LIKE 'payments\\_%%'"  # payments guards its own use of the books, and names it itself
         )
         found = set(cursor.fetchall())
     assert found == {(table, name) for table, (names, _) in checks.GUARDS.items() for name in names}

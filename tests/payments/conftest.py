@@ -10,6 +10,7 @@ from django.db import connection
 from core import checks as core_checks
 from core import encryption, shared_redis
 from core.gateways import registry
+from core.gateways.testing import MemoryCache
 from core.gateways.types import Mode
 from core.models import Lab
 from finance import checks as finance_checks
@@ -75,6 +76,7 @@ def wire(monkeypatch: pytest.MonkeyPatch) -> Iterator[Wire]:
     """Every gateway talks to this script. Nothing may be asked that the test did not expect."""
     made = Wire()
     monkeypatch.setattr(registry, "_http", lambda cls, mode: made)
+    monkeypatch.setattr(registry, "GatewayCache", lambda scope: MemoryCache())
     yield made
     assert made.unexpected == []
 

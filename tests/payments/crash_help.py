@@ -122,7 +122,8 @@ class Customer:
 
     def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
         try:
-            return httpx.request(method, self.site.url + path, timeout=30, trust_env=False, **options)
+            with httpx.Client(timeout=30, trust_env=False, verify=False) as client:
+                return client.request(method, self.site.url + path, **options)
         except httpx.TransportError as error:
             raise Died from error
 

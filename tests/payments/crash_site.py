@@ -11,6 +11,7 @@ One JSON line in, one out:
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -41,6 +42,7 @@ def main(port: int) -> None:
 
     settings.DOORBELL = False  # nobody is rung: what a crash leaves behind, the sweep alone must find
     application = get_wsgi_application()
+    load_everything()
     server: int | None = None
     answer({"ready": True})
     for line in sys.stdin:
@@ -57,6 +59,22 @@ def main(port: int) -> None:
                 server = None
             case "sweep":
                 answer(ending(fork(lambda wish=wish: sweep(wish["seconds"]), wish["crash_at"])))
+
+
+def load_everything() -> None:
+    """What a life would import or read at its first request. Opens no connection and starts no thread: a fork follows."""
+    from django.core.management import load_command_class
+    from django.urls import get_resolver
+
+    from core import http
+    from core.gateways import registry
+
+    assert get_resolver().url_patterns
+    load_command_class("payments", "sweep")
+    http._client()
+    for slug in registry.slugs():
+        __import__(f"{registry.gateway_class(slug).__module__.rpartition('.')[0]}.client")
+    gc.freeze()
 
 
 def answer(value: dict[str, Any]) -> None:

@@ -238,10 +238,8 @@ def complete(payment: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, 
 
 def still_open(payment: Mapping[str, Any], **changes: Any) -> dict[str, Any]:
     """The session of a payment that nobody paid yet: what a fetch answers."""
-    return session(
-        payment["amount"], payment["currency"].lower(), id=payment["gateway_reference"],
-        client_reference_id=f"{payment['id']}-1", live=payment["mode"] == "live", **changes,
-    )  # fmt: skip
+    known = {"id": payment["gateway_reference"], "client_reference_id": f"{payment['id']}-1", **changes}
+    return session(payment["amount"], payment["currency"].lower(), live=payment["mode"] == "live", **known)
 
 
 def stripe_refund(

@@ -208,6 +208,8 @@ def _outcome_of(found: object) -> Outcome:
     if isinstance(found, CredentialCheck):
         check = {"ok": found.ok, "message": found.message, "mode": found.mode, "account": found.account}
         return Outcome(reason=found.message, more={"check": {**check, "details": dict(found.details)}})
+    if found is None:  # an operation without an answer of its own: a saved method is gone
+        return Outcome(more={"done": True})
     return Outcome(more={"pay_currencies": list(cast("tuple[str, ...]", found))})
 
 

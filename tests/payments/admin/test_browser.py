@@ -86,9 +86,7 @@ def fits(page: Page) -> bool:
     return bool(page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"))
 
 
-def test_an_owner_adds_a_key_tests_it_and_finds_a_payment(
-    shop_lab: Lab, simulator: Simulator, page: Page
-) -> None:
+def test_an_owner_adds_a_key_tests_it_and_finds_a_payment(shop_lab: Lab, simulator: Simulator, page: Page) -> None:
     simulator.register("stripe", mode="test", credentials={"secret_key": SECRET, "webhook_secret": SIGNING})
     log_in(page)
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from django.core.management import call_command
 from django.test import Client
 from django_otp.oath import TOTP
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from core.desk import codes
-from core.models import Lab
+from core.models import AuditLog, Lab
 from payments.models import PaymentGatewayKey
 from tests.payments.admin.conftest import PASSWORD, Person, make_person, page
 from tests.payments.admin.test_gateway_keys import ADD, typed
@@ -88,7 +91,9 @@ def test_secrets_want_a_code_that_is_not_older_than_ten_minutes(
     clock["now"] += codes.FRESH_SECONDS + 1
     path = page("payments.paymentgatewaykey", key.public_id)
     for verb in ("change", "switch"):
-        response = browser.post(page("payments.paymentgatewaykey", key.public_id, verb), typed(label="Stale", active="0"))
+        response = browser.post(
+            page("payments.paymentgatewaykey", key.public_id, verb), typed(label="Stale", active="0")
+        )
         assert (response.status_code, response.headers["Location"]) == (302, f"/admin/code/?next={path}")
     key.refresh_from_db()
     assert (key.label, key.is_active) == ("Main account", True)
@@ -104,4 +109,26 @@ def test_after_the_code_one_stays_at_the_desk(owner: Person, clock: dict[str, fl
 
 def test_without_the_setting_a_password_is_enough(lab: Lab) -> None:
     browser, response = log_in(make_person(lab))
-    assert (response.status_code, response.headers["Location"], browser.get("/admin/").status_code) == (302, "/admin/", 200)
+    assert (response.status_code, response.headers["Location"], browser.get("/admin/").status_code) == (
+        302,
+        "/admin/",
+        200,
+    )
+
+
+def test_the_command_makes_a_device_whose_codes_open_the_desk(
+    owner: Person, lab: Lab, clock: dict[str, float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = code_of(owner, clock["now"])
+    call_command("enroll_totp", owner.user.username)
+    address = capsys.readouterr().out.strip()
+    assert address.startswith(f"otpauth://totp/Paywright:{owner.user.username}?secret=")
+    secret = parse_qs(urlsplit(address).query)["secret"][0]
+    totp = TOTP(base64.b32decode(secret))
+    totp.time = clock["now"]
+    code = f"{totp.token():06d}"
+    assert code != before
+    browser, _ = log_in(owner, otp_token=code)
+    assert browser.get("/admin/").status_code == 200
+    actions = AuditLog.objects.for_lab(lab).filter(object_type="user").order_by("seq").values_list("action", flat=True)
+    assert list(actions) == ["member.set", "member.codes_renewed"]

@@ -160,12 +160,12 @@ def test_the_page_says_what_to_do_at_the_gateway(owner: Person, key: PaymentGate
 
 
 @pytest.mark.parametrize("role", ["finance", "support", "viewer"])
-def test_others_see_that_a_key_exists_but_not_its_webhook_address(
-    lab: Lab, key: PaymentGatewayKey, role: str
-) -> None:
+def test_others_see_that_a_key_exists_but_not_its_webhook_address(lab: Lab, key: PaymentGatewayKey, role: str) -> None:
     text = make_person(lab, role).text(path_of(key))
     assert key.public_id in text
-    assert [word in text for word in (keys.key_row_of(key).webhook_url(), "credential_", "Test connection")] == [False] * 3
+    assert [word in text for word in (keys.key_row_of(key).webhook_url(), "credential_", "Test connection")] == [
+        False
+    ] * 3
 
 
 # Changing -------------------------------------------------------------------------------------------------------------
@@ -189,7 +189,9 @@ def test_the_signing_secret_before_is_accepted_for_a_while_and_the_page_says_unt
 
 
 def test_a_wrong_change_changes_nothing(owner: Person, lab: Lab, key: PaymentGatewayKey) -> None:
-    response = owner.post(path_of(key), {"label": "New", "priority": "1", "credential_secret_key": "whsec_swapped_1234"})
+    response = owner.post(
+        path_of(key), {"label": "New", "priority": "1", "credential_secret_key": "whsec_swapped_1234"}
+    )
     assert list(response.context["form"].errors) == ["credential_secret_key"]
     assert "whsec_swapped_1234" not in response.content.decode()
     assert opened(key) == {"secret_key": SECRET, "webhook_secret": SIGNING}

@@ -117,8 +117,15 @@ def test_the_page_says_why_a_person_must_look(shop: Shop, owner: Person) -> None
 
 def test_a_decline_is_shown_with_the_gateways_words(shop: Shop, owner: Person) -> None:
     payment = shop.open_payment()
-    error = {"type": "card_error", "code": "card_declined", "decline_code": "insufficient_funds", "message": "No funds."}
-    shop.tell(payment, "payment_intent.payment_failed", intent(payment, "requires_payment_method", last_payment_error=error))
+    error = {
+        "type": "card_error",
+        "code": "card_declined",
+        "decline_code": "insufficient_funds",
+        "message": "No funds.",
+    }
+    shop.tell(
+        payment, "payment_intent.payment_failed", intent(payment, "requires_payment_method", last_payment_error=error)
+    )
     words = owner.words(path_of(payment))
     assert "Gateway's words No funds." in words
 
@@ -288,7 +295,9 @@ def test_today_shows_webhooks_that_wait(shop: Shop, owner: Person) -> None:
     link = f"{page('payments.webhookevent')}?state=unmatched"
     assert f'href="{link}"' in owner.text("/admin/")
     assert "1 webhook event" in owner.words(link)
-    assert "Webhooks" not in make_person(shop.lab, "viewer").words("/admin/").split("Gateway keys")[0].split("Needs")[-1]
+    assert (
+        "Webhooks" not in make_person(shop.lab, "viewer").words("/admin/").split("Gateway keys")[0].split("Needs")[-1]
+    )
 
 
 def test_what_was_asked_and_answered_is_shown_redacted(shop: Shop, owner: Person) -> None:
