@@ -23,7 +23,6 @@ from tests.payments.shop import (
     made,
     paid,
     session,
-    state_of,
     still_open,
     stored,
     stripe_error,
