@@ -227,7 +227,8 @@ class Work:
             or self.events
             or self.moved
             or self.new_names
-            or any(one.is_changed for one in (*self.refunds, *self.disputes))
+            or any(refund.is_changed for refund in self.refunds)
+            or any(dispute.is_changed for dispute in self.disputes)
         )
 
     def record_transition(self, to: PaymentStatus, cause: Cause) -> None:
@@ -248,9 +249,7 @@ class Work:
 
     def money(self, kind: MovedKind, amount: int, key: str, *, reverses: str = "") -> None:
         """Note a fact for the ledger, through the account that reported it."""
-        self.moved.append(
-            MoneyMoved(kind=kind, amount=amount, key=key, gateway_key_id=self.via.id, reverses=reverses)
-        )
+        self.moved.append(MoneyMoved(kind=kind, amount=amount, key=key, gateway_key_id=self.via.id, reverses=reverses))
 
     def learn_names(self, report: Report, cause: Cause) -> None:
         """Keep the gateway's names of the payment. An answer to a question of ours names it best; webhooks fill in."""

@@ -28,7 +28,9 @@ class Part:
 
 def write(changed: Sequence[Work], facts: Sequence[Fact], beside: Iterable[Part], now: datetime) -> None:
     """Run all parts that have something to write as one statement; none if there is nothing."""
-    named = {fact.work.state.id: fact.work for fact in facts if fact.work is not None}  # a name alone changes no payment
+    named = {
+        fact.work.state.id: fact.work for fact in facts if fact.work is not None
+    }  # a name alone changes no payment
     parts = [*_parts(changed, list(named.values()), now), *beside]
     if not parts:
         return

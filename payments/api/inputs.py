@@ -13,7 +13,7 @@ from core.gateways import registry
 from core.gateways.types import CaptureMode, CustomerDetails, Presentation
 from core.money import MAX_MINOR, Money
 from payments.models import Purpose
-from payments.services.initiate import Order
+from payments.services.orders import Order
 
 EXPIRES_IN: Final = (60, 90 * 24 * 3600)
 _BILLING: Final[Mapping[str, int]] = {

@@ -13,7 +13,7 @@ from core.models import Lab, Scope
 from core.money import Money
 from payments import frame, loading
 from payments.models import PaymentGatewayKey, PaymentGatewayTransaction, WebhookEvent
-from payments.services import initiate, keys
+from payments.services import initiate, keys, orders
 from payments.states import CauseKind
 from payments.work import Cause, KeyFacts, PaymentState
 
@@ -54,7 +54,7 @@ def make_payment(
 ) -> initiate.Prepared:
     """A recorded payment whose gateway was not asked yet. Needs an active gateway key."""
     customer = CustomerDetails(id="cust-1", name="Mira") if purpose == "deposit" else None
-    order = initiate.Order(
+    order = orders.Order(
         money=amount or Money(1299, "EUR"), gateway=gateway, merchant_reference=reference, purpose=purpose,
         capture=capture, customer=customer, expires_in=expires_in,
     )  # fmt: skip
