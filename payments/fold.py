@@ -235,6 +235,8 @@ def _take_facts(work: Work, report: Report) -> None:
     state = work.state
     if report.method is not None:
         state.method = report.method
+    if report.saved is not None and state.wants_saved and state.customer_id is not None:
+        work.saved.append(report.saved)  # with the customer's consent only
     if report.coin is not None:
         state.coin = _merge_coin(state.coin, report.coin)
     if report.refunded_minor is not None:

@@ -19,6 +19,7 @@ from core.gateways.types import (
     PaymentStatus,
     RefundStatus,
     Report,
+    SavedMethod,
     Subject,
 )
 from core.money import Money
@@ -216,6 +217,7 @@ class Work:
     moved: list[MoneyMoved] = field(default_factory=list)
     events: list[tuple[str, RefundState | DisputeState | None]] = field(default_factory=list)
     new_names: dict[str, bool] = field(default_factory=dict)  # name -> whether it names a refund
+    saved: list[SavedMethod] = field(default_factory=list)
     wants_fetch: bool = False
     gives_link_use_back: bool = False
     is_changed: bool = False
@@ -227,6 +229,7 @@ class Work:
             or self.events
             or self.moved
             or self.new_names
+            or self.saved
             or any(refund.is_changed for refund in self.refunds)
             or any(dispute.is_changed for dispute in self.disputes)
         )
@@ -284,6 +287,6 @@ def names_in(report: Report) -> list[str]:
     names = [report.reference, report.gateway_reference, *report.other_references]
     if report.payment is not None:
         names += [report.payment.reference, report.payment.gateway_reference, *report.payment.other_references]
-    if report.about is Subject.PAYOUT:
+    if report.about in {Subject.PAYOUT, Subject.METHOD}:
         return []
     return list(dict.fromkeys(name for name in names if name))

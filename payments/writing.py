@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from django.db import connection
 
 from core import outbox, strict_json
-from payments import rows, showing
+from payments import rows, saving, showing
 from payments.work import DisputeState, RefundState, Transition, Work
 
 if TYPE_CHECKING:
@@ -56,6 +56,16 @@ def _parts(changed: Sequence[Work], named: Sequence[Work], now: datetime) -> Ite
             "disputes_written",
             _DISPUTES,
             [_dispute(d) for w in changed for d in w.disputes if d.id is not None and d.is_changed],
+        ),
+        (
+            "methods_saved",
+            saving.INSERT,
+            [
+                saving.row_of(key=w.via, customer_id=w.state.customer_id, saved=one)
+                for w in changed
+                for one in w.saved
+                if w.state.customer_id is not None
+            ],
         ),
         ("links_written", _LINKS, _links(changed)),
         ("events_told", _OUTBOX, [row for work in changed for row in _events(work, now)]),
