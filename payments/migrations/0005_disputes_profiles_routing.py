@@ -10,164 +10,278 @@ import core.minor_field
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('core', '0003_audit_views'),
-        ('payments', '0004_books_are_live'),
+        ("core", "0003_audit_views"),
+        ("payments", "0004_books_are_live"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='payment',
-            name='disputed',
+            model_name="payment",
+            name="disputed",
             field=core.minor_field.MinorField(db_default=0, default=0),
         ),
         migrations.AddField(
-            model_name='payment',
-            name='wants_saved',
+            model_name="payment",
+            name="wants_saved",
             field=models.BooleanField(db_default=False, default=False),
         ),
         migrations.CreateModel(
-            name='CustomerPaymentProfile',
+            name="CustomerPaymentProfile",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.CharField(editable=False, max_length=40, unique=True)),
-                ('mode', models.CharField(choices=[('test', 'test'), ('live', 'live')], max_length=4)),
-                ('gateway', models.CharField(max_length=40)),
-                ('reference', models.CharField(blank=True, db_default='', default='', max_length=255)),
-                ('gateway_reference', models.CharField(blank=True, db_default='', default='', max_length=255)),
-                ('status', models.CharField(choices=[('pending', 'Pending'), ('active', 'Active'), ('failed', 'Failed'), ('deleted', 'Deleted')], default='pending', max_length=8)),
-                ('secrets', models.JSONField(default=dict, editable=False)),
-                ('token_hash', models.CharField(blank=True, editable=False, max_length=64, null=True)),
-                ('kind', models.CharField(blank=True, db_default='', default='', max_length=32)),
-                ('brand', models.CharField(blank=True, db_default='', default='', max_length=40)),
-                ('last_four', models.CharField(blank=True, db_default='', default='', max_length=4)),
-                ('expiry_month', models.PositiveSmallIntegerField(blank=True, null=True)),
-                ('expiry_year', models.PositiveSmallIntegerField(blank=True, null=True)),
-                ('handle', models.CharField(blank=True, db_default='', default='', max_length=120)),
-                ('is_default', models.BooleanField(db_default=False, default=False)),
-                ('next_action', models.JSONField(blank=True, null=True)),
-                ('consent_at', models.DateTimeField()),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('deleted_at', models.DateTimeField(blank=True, null=True)),
-                ('customer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='core.customer')),
-                ('gateway_key', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='payments.paymentgatewaykey')),
-                ('lab', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='core.lab')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("public_id", models.CharField(editable=False, max_length=40, unique=True)),
+                ("mode", models.CharField(choices=[("test", "test"), ("live", "live")], max_length=4)),
+                ("gateway", models.CharField(max_length=40)),
+                ("reference", models.CharField(blank=True, db_default="", default="", max_length=255)),
+                ("gateway_reference", models.CharField(blank=True, db_default="", default="", max_length=255)),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("pending", "Pending"),
+                            ("active", "Active"),
+                            ("failed", "Failed"),
+                            ("deleted", "Deleted"),
+                        ],
+                        default="pending",
+                        max_length=8,
+                    ),
+                ),
+                ("secrets", models.JSONField(default=dict, editable=False)),
+                ("token_hash", models.CharField(blank=True, editable=False, max_length=64, null=True)),
+                ("kind", models.CharField(blank=True, db_default="", default="", max_length=32)),
+                ("brand", models.CharField(blank=True, db_default="", default="", max_length=40)),
+                ("last_four", models.CharField(blank=True, db_default="", default="", max_length=4)),
+                ("expiry_month", models.PositiveSmallIntegerField(blank=True, null=True)),
+                ("expiry_year", models.PositiveSmallIntegerField(blank=True, null=True)),
+                ("handle", models.CharField(blank=True, db_default="", default="", max_length=120)),
+                ("is_default", models.BooleanField(db_default=False, default=False)),
+                ("next_action", models.JSONField(blank=True, null=True)),
+                ("consent_at", models.DateTimeField()),
+                (
+                    "created_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
+                ),
+                ("deleted_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "customer",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="core.customer"
+                    ),
+                ),
+                (
+                    "gateway_key",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="payments.paymentgatewaykey"
+                    ),
+                ),
+                (
+                    "lab",
+                    models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name="+", to="core.lab"),
+                ),
             ],
             options={
-                'verbose_name': 'saved method',
-                'ordering': ['-id'],
+                "verbose_name": "saved method",
+                "ordering": ["-id"],
             },
             managers=[
-                ('across_labs', django.db.models.manager.Manager()),
+                ("across_labs", django.db.models.manager.Manager()),
             ],
         ),
         migrations.AddField(
-            model_name='payment',
-            name='profile',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='payments.customerpaymentprofile'),
+            model_name="payment",
+            name="profile",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="payments.customerpaymentprofile",
+            ),
         ),
         migrations.CreateModel(
-            name='Dispute',
+            name="Dispute",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.CharField(editable=False, max_length=40, unique=True)),
-                ('mode', models.CharField(choices=[('test', 'test'), ('live', 'live')], max_length=4)),
-                ('gateway_reference', models.CharField(max_length=255)),
-                ('currency', models.CharField(max_length=16)),
-                ('amount', core.minor_field.MinorField(blank=True, null=True)),
-                ('withdrawn', core.minor_field.MinorField(db_default=0, default=0)),
-                ('moves', models.PositiveSmallIntegerField(db_default=0, default=0)),
-                ('status', models.CharField(choices=[('needs_response', 'needs_response'), ('under_review', 'under_review'), ('won', 'won'), ('lost', 'lost'), ('closed', 'closed')], max_length=16)),
-                ('reason', models.CharField(blank=True, db_default='', default='', max_length=120)),
-                ('respond_by', models.DateTimeField(blank=True, null=True)),
-                ('next_check_at', models.DateTimeField(blank=True, null=True)),
-                ('opened_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('closed_at', models.DateTimeField(blank=True, null=True)),
-                ('updated_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('gateway_key', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='payments.paymentgatewaykey')),
-                ('lab', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='core.lab')),
-                ('payment', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='disputes', to='payments.payment')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("public_id", models.CharField(editable=False, max_length=40, unique=True)),
+                ("mode", models.CharField(choices=[("test", "test"), ("live", "live")], max_length=4)),
+                ("gateway_reference", models.CharField(max_length=255)),
+                ("currency", models.CharField(max_length=16)),
+                ("amount", core.minor_field.MinorField(blank=True, null=True)),
+                ("withdrawn", core.minor_field.MinorField(db_default=0, default=0)),
+                ("moves", models.PositiveSmallIntegerField(db_default=0, default=0)),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("needs_response", "needs_response"),
+                            ("under_review", "under_review"),
+                            ("won", "won"),
+                            ("lost", "lost"),
+                            ("closed", "closed"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                ("reason", models.CharField(blank=True, db_default="", default="", max_length=120)),
+                ("respond_by", models.DateTimeField(blank=True, null=True)),
+                ("next_check_at", models.DateTimeField(blank=True, null=True)),
+                ("opened_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("closed_at", models.DateTimeField(blank=True, null=True)),
+                ("updated_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                (
+                    "gateway_key",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="payments.paymentgatewaykey"
+                    ),
+                ),
+                (
+                    "lab",
+                    models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name="+", to="core.lab"),
+                ),
+                (
+                    "payment",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="disputes", to="payments.payment"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-id'],
+                "ordering": ["-id"],
             },
             managers=[
-                ('across_labs', django.db.models.manager.Manager()),
+                ("across_labs", django.db.models.manager.Manager()),
             ],
         ),
         migrations.CreateModel(
-            name='RoutingRule',
+            name="RoutingRule",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.CharField(editable=False, max_length=40, unique=True)),
-                ('mode', models.CharField(choices=[('test', 'test'), ('live', 'live')], max_length=4)),
-                ('name', models.CharField(blank=True, db_default='', default='', max_length=120)),
-                ('position', models.PositiveSmallIntegerField(db_default=100, default=100)),
-                ('currencies', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=16), blank=True, db_default=[], default=list, size=None)),
-                ('countries', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=2), blank=True, db_default=[], default=list, size=None)),
-                ('methods', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=32), blank=True, db_default=[], default=list, size=None)),
-                ('minimum', core.minor_field.MinorField(blank=True, null=True)),
-                ('maximum', core.minor_field.MinorField(blank=True, null=True)),
-                ('gateway_keys', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=40), size=None)),
-                ('shares', django.contrib.postgres.fields.ArrayField(base_field=models.PositiveSmallIntegerField(), blank=True, db_default=[], default=list, size=None)),
-                ('is_active', models.BooleanField(db_default=True, default=True)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('lab', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='core.lab')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("public_id", models.CharField(editable=False, max_length=40, unique=True)),
+                ("mode", models.CharField(choices=[("test", "test"), ("live", "live")], max_length=4)),
+                ("name", models.CharField(blank=True, db_default="", default="", max_length=120)),
+                ("position", models.PositiveSmallIntegerField(db_default=100, default=100)),
+                (
+                    "currencies",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=16), blank=True, db_default=[], default=list, size=None
+                    ),
+                ),
+                (
+                    "countries",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=2), blank=True, db_default=[], default=list, size=None
+                    ),
+                ),
+                (
+                    "methods",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=32), blank=True, db_default=[], default=list, size=None
+                    ),
+                ),
+                ("minimum", core.minor_field.MinorField(blank=True, null=True)),
+                ("maximum", core.minor_field.MinorField(blank=True, null=True)),
+                (
+                    "gateway_keys",
+                    django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=40), size=None),
+                ),
+                (
+                    "shares",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.PositiveSmallIntegerField(),
+                        blank=True,
+                        db_default=[],
+                        default=list,
+                        size=None,
+                    ),
+                ),
+                ("is_active", models.BooleanField(db_default=True, default=True)),
+                (
+                    "created_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
+                ),
+                (
+                    "lab",
+                    models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name="+", to="core.lab"),
+                ),
             ],
             options={
-                'ordering': ['position', 'id'],
+                "ordering": ["position", "id"],
             },
             managers=[
-                ('across_labs', django.db.models.manager.Manager()),
+                ("across_labs", django.db.models.manager.Manager()),
             ],
         ),
         migrations.AddIndex(
-            model_name='customerpaymentprofile',
-            index=models.Index(fields=['lab', 'mode', 'customer'], name='payments_profile_customer'),
+            model_name="customerpaymentprofile",
+            index=models.Index(fields=["lab", "mode", "customer"], name="payments_profile_customer"),
         ),
         migrations.AddConstraint(
-            model_name='customerpaymentprofile',
-            constraint=models.UniqueConstraint(fields=('lab', 'mode', 'id'), name='payments_profile_lab_mode_id_uniq'),
+            model_name="customerpaymentprofile",
+            constraint=models.UniqueConstraint(fields=("lab", "mode", "id"), name="payments_profile_lab_mode_id_uniq"),
         ),
         migrations.AddConstraint(
-            model_name='customerpaymentprofile',
-            constraint=models.UniqueConstraint(condition=models.Q(('deleted_at__isnull', True), ('token_hash__isnull', False)), fields=('gateway_key', 'customer', 'token_hash'), name='payments_profile_token_uniq'),
+            model_name="customerpaymentprofile",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("deleted_at__isnull", True), ("token_hash__isnull", False)),
+                fields=("gateway_key", "customer", "token_hash"),
+                name="payments_profile_token_uniq",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='customerpaymentprofile',
-            constraint=models.UniqueConstraint(condition=models.Q(('deleted_at__isnull', True), ('is_default', True)), fields=('lab', 'mode', 'customer'), name='payments_profile_one_default'),
+            model_name="customerpaymentprofile",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("deleted_at__isnull", True), ("is_default", True)),
+                fields=("lab", "mode", "customer"),
+                name="payments_profile_one_default",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='customerpaymentprofile',
-            constraint=models.UniqueConstraint(condition=models.Q(('reference', ''), _negated=True), fields=('gateway_key', 'reference'), name='payments_profile_reference_uniq'),
+            model_name="customerpaymentprofile",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("reference", ""), _negated=True),
+                fields=("gateway_key", "reference"),
+                name="payments_profile_reference_uniq",
+            ),
         ),
         migrations.AddIndex(
-            model_name='dispute',
-            index=models.Index(fields=['payment'], name='payments_dispute_payment'),
+            model_name="dispute",
+            index=models.Index(fields=["payment"], name="payments_dispute_payment"),
         ),
         migrations.AddIndex(
-            model_name='dispute',
-            index=models.Index(fields=['lab', 'mode', '-id'], name='payments_dispute_list'),
+            model_name="dispute",
+            index=models.Index(fields=["lab", "mode", "-id"], name="payments_dispute_list"),
         ),
         migrations.AddIndex(
-            model_name='dispute',
-            index=models.Index(condition=models.Q(('next_check_at__isnull', False)), fields=['next_check_at'], name='payments_dispute_due'),
+            model_name="dispute",
+            index=models.Index(
+                condition=models.Q(("next_check_at__isnull", False)),
+                fields=["next_check_at"],
+                name="payments_dispute_due",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='dispute',
-            constraint=models.UniqueConstraint(fields=('gateway_key', 'gateway_reference'), name='payments_dispute_reference_uniq'),
+            model_name="dispute",
+            constraint=models.UniqueConstraint(
+                fields=("gateway_key", "gateway_reference"), name="payments_dispute_reference_uniq"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='dispute',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['needs_response', 'under_review', 'won', 'lost', 'closed'])), name='payments_dispute_status_known'),
+            model_name="dispute",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("status__in", ["needs_response", "under_review", "won", "lost", "closed"])),
+                name="payments_dispute_status_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='dispute',
-            constraint=models.CheckConstraint(condition=models.Q(('withdrawn__gte', 0)), name='payments_dispute_withdrawn_positive'),
+            model_name="dispute",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("withdrawn__gte", 0)), name="payments_dispute_withdrawn_positive"
+            ),
         ),
         migrations.AddIndex(
-            model_name='routingrule',
-            index=models.Index(fields=['lab', 'mode', 'position', 'id'], name='payments_routing_choose'),
+            model_name="routingrule",
+            index=models.Index(fields=["lab", "mode", "position", "id"], name="payments_routing_choose"),
         ),
     ]

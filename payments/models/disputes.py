@@ -33,9 +33,12 @@ class Dispute(LabModel):
     class Meta:
         ordering = ["-id"]
         constraints = [
-            models.UniqueConstraint(fields=["gateway_key", "gateway_reference"], name="payments_dispute_reference_uniq"),
+            models.UniqueConstraint(
+                fields=["gateway_key", "gateway_reference"], name="payments_dispute_reference_uniq"
+            ),
             models.CheckConstraint(
-                condition=models.Q(status__in=[one.value for one in DisputeStatus]), name="payments_dispute_status_known"
+                condition=models.Q(status__in=[one.value for one in DisputeStatus]),
+                name="payments_dispute_status_known",
             ),
             models.CheckConstraint(condition=models.Q(withdrawn__gte=0), name="payments_dispute_withdrawn_positive"),
         ]

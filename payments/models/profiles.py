@@ -27,7 +27,9 @@ class CustomerPaymentProfile(LabModel):
     customer = models.ForeignKey("core.Customer", on_delete=models.PROTECT, related_name="+")
     gateway_key = models.ForeignKey("payments.PaymentGatewayKey", on_delete=models.PROTECT, related_name="+")
     gateway = models.CharField(max_length=40)
-    reference = models.CharField(max_length=255, blank=True, default="", db_default="")  # ours, where it was saved alone
+    reference = models.CharField(
+        max_length=255, blank=True, default="", db_default=""
+    )  # ours, where it was saved alone
     gateway_reference = models.CharField(max_length=255, blank=True, default="", db_default="")
     status = models.CharField(max_length=8, choices=ProfileStatus.choices, default=ProfileStatus.PENDING)
     secrets = models.JSONField(default=dict, editable=False)
