@@ -17,6 +17,7 @@ SETTINGS_WITH_OWN_SERVERS = frozenset({"settings.local", "settings.test"})
 
 NO_SERVERS = frozenset(
     {
+        "bench",  # measures on servers that it starts itself
         "check",  # with --database it needs one, see below
         "collectstatic",
         "compilemessages",

@@ -66,7 +66,7 @@ class PayTabsGateway(Gateway, CanCapture, CanVoid, CanRefund, CanReadReturn, Can
 
     def initiate(self, request: PaymentRequest) -> Report:
         """Create the page. Its `tran_ref` is known at once; whoever never saw the page cannot have paid."""
-        row = self._request(building.build_payment(request), kind=SALE)
+        row = self._request(building.build_payment(request), kind=SALE, currency=request.amount.asset)
         if row.cart_id not in (request.reference, None):
             raise REQUEST.unreadable("the answer is about another cart")
         return self._created(row, asked=request.amount, reference=request.reference)
@@ -110,7 +110,7 @@ class PayTabsGateway(Gateway, CanCapture, CanVoid, CanRefund, CanReadReturn, Can
 
     def refund(self, request: RefundRequest) -> Report:
         target = self._refund_target(request.names)
-        row = self._request(building.build_refund(request, target), kind=REFUND)
+        row = self._request(building.build_refund(request, target), kind=REFUND, currency=request.amount.asset)
         if not row.has_result:
             raise REQUEST.unreadable("the answer has no result")
         report = translate.read(replace(row, kind=REFUND), self._account)
@@ -136,7 +136,7 @@ class PayTabsGateway(Gateway, CanCapture, CanVoid, CanRefund, CanReadReturn, Can
 
     def save_method(self, request: SaveMethodRequest) -> Report:
         """A page that verifies a card and keeps it, without money."""
-        row = self._request(building.build_registration(request), kind=REGISTER)
+        row = self._request(building.build_registration(request), kind=REGISTER, currency=request.currency)
         report = translate.read(replace(row, kind=REGISTER), self._account)
         if row.redirect_url is None:
             return replace(report, reference=request.reference)
@@ -148,7 +148,7 @@ class PayTabsGateway(Gateway, CanCapture, CanVoid, CanRefund, CanReadReturn, Can
     def charge_saved(self, request: ChargeRequest) -> Report:
         """Answered at once. Unconfirmed: an issuer that insists on 3-D Secure may answer with a page instead."""
         payment = request.payment
-        row = self._request(building.build_charge(request), kind=SALE)
+        row = self._request(building.build_charge(request), kind=SALE, currency=payment.amount.asset)
         return self._created(row, asked=payment.amount, reference=payment.reference)
 
     def delete_saved(self, request: DeleteSavedRequest) -> None:
@@ -188,9 +188,9 @@ class PayTabsGateway(Gateway, CanCapture, CanVoid, CanRefund, CanReadReturn, Can
     def _body(self, members: str | Mapping[str, Any]) -> str:
         return building.with_profile(self._config.profile(), members)
 
-    def _request(self, members: str, *, kind: str) -> Transaction:
+    def _request(self, members: str, *, kind: str, currency: str) -> Transaction:
         """Send one operation. Direct answers may lack nearly every name: our own request says what they belong to."""
-        return parse(self._client.request(self._body(members)), kind=kind)
+        return parse(self._client.request(self._body(members)), kind=kind, currency=currency)
 
     def _created(self, row: Transaction, *, asked: Money, reference: str) -> Report:
         report = translate.read(row, self._account)
@@ -222,15 +222,15 @@ class PayTabsGateway(Gateway, CanCapture, CanVoid, CanRefund, CanReadReturn, Can
             raise RequestRejected("PayTabs gave no reference by which this payment could be reached")
         cart_id = building.child_id(names.reference or hold, building.child_number(operation))
         body = building.build_follow_up(kind, hold, cart_id=cart_id, amount=amount)
-        row = self._request(body, kind=kind)
+        row = self._request(body, kind=kind, currency=amount.asset)
         if not row.has_result:
             raise REQUEST.unreadable("the answer has no result")
         if row.kind != kind:
             raise REQUEST.unreadable("the answer is about another operation")
-        report = translate.read(replace(row, cart_id=cart_id), self._account)
+        report = translate.read(replace(row, cart_id=cart_id, previous_ref=row.previous_ref or hold), self._account)
         if report.captured_minor is None and report.status is PaymentStatus.CAPTURED and not row.is_odd:
             report = replace(report, captured_minor=amount.minor, asset=amount.asset)
-        return replace(report, reference=names.reference, gateway_reference=row.previous_ref or hold, is_hint=False)
+        return replace(report, reference=names.reference, is_hint=False)
 
     # --- looking up --------------------------------------------------------------------------------------------
 
@@ -239,23 +239,29 @@ class PayTabsGateway(Gateway, CanCapture, CanVoid, CanRefund, CanReadReturn, Can
         if tran_ref is None:
             if not names.reference:
                 raise RequestRejected("nothing is known by which this payment could be asked for")
-            return self._rows(cart_id=names.reference)
-        rows = self._rows(tran_ref=tran_ref)
+            return self._rows(names.amount, cart_id=names.reference)
+        rows = self._rows(names.amount, tran_ref=tran_ref)
         if rows and not any(_answers(row, names, is_alone=len(rows) == 1) for row in rows):
             raise OutcomeUnknown("the answer is about another transaction")
         return [row if row.tran_ref else replace(row, tran_ref=tran_ref) for row in rows]
 
     def _rows(
-        self, *, tran_ref: str | None = None, cart_id: str | None = None, is_auxiliary: bool = False
+        self,
+        asked: Money | None,
+        *,
+        tran_ref: str | None = None,
+        cart_id: str | None = None,
+        is_auxiliary: bool = False,
     ) -> list[Transaction]:
         body = self._body(building.build_query(tran_ref=tran_ref, cart_id=cart_id))
-        rows = [parse(one) for one in self._client.query(body, is_auxiliary=is_auxiliary)]
+        currency = asked.asset if asked else None
+        rows = [parse(one, currency=currency) for one in self._client.query(body, is_auxiliary=is_auxiliary)]
         return [row for row in rows if cart_id is None or row.cart_id in (cart_id, None)]
 
-    def _beside(self, **name: str) -> list[Transaction]:
+    def _beside(self, asked: Money | None, **name: str) -> list[Transaction]:
         """Rows that may complete the picture. What cannot be had leaves it as it is: a later fetch asks again."""
         with suppress(GatewayError):
-            found = self._rows(is_auxiliary=True, **name)
+            found = self._rows(asked, is_auxiliary=True, **name)
             return [row for row in found if row.tran_ref is not None]
         return []
 
@@ -263,11 +269,11 @@ class PayTabsGateway(Gateway, CanCapture, CanVoid, CanRefund, CanReadReturn, Can
         """The other references that we were told, all rows of our name, and what we sent under names of its own."""
         known = {row.tran_ref for row in rows}
         for one in _transactions(names.other_references):
-            if one not in known and not judging.is_over(rows):
-                rows = [*rows, *self._beside(tran_ref=one)]
+            if one not in known and not judging.is_taken(rows):
+                rows = [*rows, *self._beside(names.amount, tran_ref=one)]
         reference = names.reference or rows[0].cart_id
-        if names.gateway_reference is not None and reference and not judging.is_settled(rows):
-            rows = [*rows, *self._beside(cart_id=reference)]
+        if names.gateway_reference is not None and reference and not judging.is_waiting(rows):
+            rows = [*rows, *self._beside(names.amount, cart_id=reference)]
         return self._with_children(rows, names)
 
     def _with_children(self, rows: list[Transaction], names: PaymentNames) -> list[Transaction]:
@@ -276,7 +282,7 @@ class PayTabsGateway(Gateway, CanCapture, CanVoid, CanRefund, CanReadReturn, Can
         for number in range(1, CHILDREN_ASKED + 1):
             if not reference or not judging.holds(rows):
                 break
-            rows = [*rows, *self._beside(cart_id=building.child_id(reference, number))]
+            rows = [*rows, *self._beside(names.amount, cart_id=building.child_id(reference, number))]
         return rows
 
     def _refund_target(self, names: PaymentNames) -> str:
@@ -285,7 +291,11 @@ class PayTabsGateway(Gateway, CanCapture, CanVoid, CanRefund, CanReadReturn, Can
         known += [names.gateway_reference] if names.gateway_reference else []
         if len(known) == 1:
             return known[0]
-        found = [row for one in known for row in self._beside(tran_ref=one)] if known else self._named_rows(names)
+        found = (
+            [row for one in known for row in self._beside(names.amount, tran_ref=one)]
+            if known
+            else self._named_rows(names)
+        )
         paid = next((row.tran_ref for row in found if row.is_paid and row.tran_ref), None)
         if paid is not None:
             return paid
@@ -294,15 +304,15 @@ class PayTabsGateway(Gateway, CanCapture, CanVoid, CanRefund, CanReadReturn, Can
         return known[0]  # not all could be looked up: the newest is a capture or a second sale; a wrong one is refused
 
     def _named_rows(self, names: PaymentNames) -> list[Transaction]:
-        return self._rows(cart_id=names.reference, is_auxiliary=True) if names.reference else []
+        return self._rows(names.amount, cart_id=names.reference, is_auxiliary=True) if names.reference else []
 
     def _refund_rows(self, names: RefundNames) -> list[Transaction]:
         """By their reference where it names a refund (some answers repeat the payment's), else by ours."""
         if names.gateway_reference is None:
-            return _refunds(self._rows(cart_id=names.reference))
-        found = _refunds(self._rows(tran_ref=names.gateway_reference))
+            return _refunds(self._rows(names.amount, cart_id=names.reference))
+        found = _refunds(self._rows(names.amount, tran_ref=names.gateway_reference))
         found = [row for row in found if row.tran_ref in (names.gateway_reference, None)]
-        return found or _refunds(self._beside(cart_id=names.reference))
+        return found or _refunds(self._beside(names.amount, cart_id=names.reference))
 
     def _check_gone(self, body: str, error: RequestRejected) -> None:
         """A token that is already gone is fine. Unconfirmed: which code says so, hence the look whether it is known."""

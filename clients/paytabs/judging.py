@@ -23,12 +23,14 @@ _LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 def judge(rows: Sequence[Transaction], account: Account, *, asked: Money | None = None) -> Report | None:
     """What the rows say about their payment; None where none is about one (refunds alone)."""
-    mine = [row for row in distinct(rows) if row.kind != REFUND]
-    if not mine:
+    found = [row for row in distinct(rows) if row.kind != REFUND]
+    if not found:
         return None
+    # Another profile's rows decide only where there is no other: then they are shown, and move nothing.
+    mine = [row for row in found if not translate.is_foreign(row, account)] or found
     deciding = _deciding(mine)
     report = _certain(_decided(deciding, mine, account), deciding)
-    report = replace(report, refunded_minor=_sum(_refunds(rows)), other_references=_others(report, mine))
+    report = replace(report, refunded_minor=_sum(_refunds(rows)), other_references=_others(report, mine, account))
     return report if asked is None else against(report, deciding, asked)
 
 
@@ -44,20 +46,19 @@ def against(report: Report, row: Transaction, asked: Money) -> Report:
     return replace(report, attention=Attention.UNDERPAID if less else Attention.OVERPAID)
 
 
-def is_over(rows: Iterable[Transaction]) -> bool:
-    """Whether money was taken at once, or given back: no other row could say more."""
-    return any(row.kind == SALE and row.letter in {"A", "V"} for row in rows)
+def is_taken(rows: Iterable[Transaction]) -> bool:
+    """Whether a sale took the money: no other try of the payment matters."""
+    return any(row.kind == SALE and row.letter == "A" for row in rows)
 
 
-def is_settled(rows: Sequence[Transaction]) -> bool:
-    """The same, or it is still with the customer or with staff.
+def is_waiting(rows: Sequence[Transaction]) -> bool:
+    """Whether it is still with the customer or with staff, so that no row of the same name could say more.
 
-    A hold may have been captured under other names, a payment request paid by a sale of its own, and a declined try may
-    stand beside one that was not.
+    Else one could: a sale may have been undone in the dashboard, a hold captured there, a payment request is paid by a
+    sale of its own, and a declined try may stand beside one that was not.
     """
     found = [row for row in rows if row.kind != REFUND]
-    is_open = all(not row.has_result or (row.kind == SALE and row.letter in {"H", "P"}) for row in found)
-    return is_over(found) or (bool(found) and is_open)
+    return bool(found) and all(not row.has_result or (row.kind == SALE and row.letter in {"H", "P"}) for row in found)
 
 
 def holds(rows: Iterable[Transaction]) -> bool:
@@ -154,8 +155,9 @@ def _sum(rows: Iterable[Transaction]) -> int | None:
     return sum(known) if known and len(known) == len(amounts) else None
 
 
-def _others(report: Report, rows: Sequence[Transaction]) -> tuple[str, ...]:
-    names = [row.tran_ref for row in rows if row.tran_ref and not (row.kind in FOLLOW_UPS and row.letter != "A")]
+def _others(report: Report, rows: Sequence[Transaction], account: Account) -> tuple[str, ...]:
+    useful = [row for row in rows if not translate.is_foreign(row, account)]
+    names = [row.tran_ref for row in useful if row.tran_ref and not (row.kind in FOLLOW_UPS and row.letter != "A")]
     known = [*report.other_references, *names]
     return tuple(dict.fromkeys(one for one in known if one != report.gateway_reference))
 

@@ -82,11 +82,11 @@ class Transaction:
         return self.kind in {SALE, CAPTURE} and self.letter == "A"
 
 
-def parse(body: Mapping[str, Any], *, kind: str | None = None) -> Transaction:
-    """`kind` is what we asked for, where the answer does not say its own type."""
+def parse(body: Mapping[str, Any], *, kind: str | None = None, currency: str | None = None) -> Transaction:
+    """`kind` and `currency` are what we asked for, where the answer does not say its own."""
     result, parent = _object(body.get("payment_result")), _object(body.get("parentRequest"))
     asked_in, charged_in = _currency(body.get("cart_currency")), _currency(body.get("tran_currency"))
-    asset = charged_in or asked_in
+    asset = charged_in or asked_in or currency
     text = read_amount(_first(body, "tran_total", "cart_amount"))
     minor = _minor(text, asset)
     return Transaction(
@@ -103,7 +103,7 @@ def parse(body: Mapping[str, Any], *, kind: str | None = None) -> Transaction:
         minor=minor,
         amount_text=text,
         parent_minor=_minor(read_amount(parent.get("cart_amount")), asset),
-        is_odd=(minor is None and _first(body, "tran_total", "cart_amount") is not None)
+        is_odd=(minor is None and asset is not None and _first(body, "tran_total", "cart_amount") is not None)
         or (asked_in is not None and charged_in is not None and asked_in != charged_in),
         occurred_at=_time(result.get("transaction_time")),
         token=_token(body.get("token")),

@@ -97,7 +97,7 @@ class Account:
 
 def read(row: Transaction, account: Account) -> Report:
     """What one transaction says by itself."""
-    if account.profile_id is not None and row.profile not in (account.profile_id, None):
+    if is_foreign(row, account):
         return _foreign(row)
     if row.kind == REFUND:
         report = _read_refund(row)
@@ -108,6 +108,10 @@ def read(row: Transaction, account: Account) -> Report:
     else:
         report = _read_payment(row)
     return _marked(report, row, account)
+
+
+def is_foreign(row: Transaction, account: Account) -> bool:
+    return account.profile_id is not None and row.profile not in (account.profile_id, None)
 
 
 def mode_of(tran_ref: str | None) -> Mode | None:
@@ -137,12 +141,12 @@ def saved_of(row: Transaction) -> SavedMethod | None:
 
 
 def _foreign(row: Transaction) -> Report:
-    """Signed with our key and about another profile: no name and no money of it is taken."""
+    """Signed with our key and about another profile: no name of theirs and no money is taken."""
     return Report(
         about=Subject.REFUND if row.kind == REFUND else Subject.PAYMENT,
         status=RefundStatus.PENDING if row.kind == REFUND else S.PENDING,
         reference=row.cart_id,
-        gateway_reference=row.tran_ref,
+        gateway_reference=None,
         account=row.profile,
         attention=Attention.MISMATCH,
         raw=row.raw,
@@ -191,7 +195,7 @@ def _read_follow_up(row: Transaction) -> Report:
         status=None,
         reference=parent_of(row.cart_id) or row.cart_id,
         gateway_reference=row.previous_ref,
-        other_references=(row.tran_ref,) if row.tran_ref and row.letter not in REFUSED else (),
+        other_references=(row.tran_ref,) if _adds_a_name(row) and row.tran_ref else (),
         asset=row.asset,
         is_hint=not known,
         decline=decline_of(row) if row.letter in REFUSED else None,
@@ -209,6 +213,11 @@ def _read_follow_up(row: Transaction) -> Report:
         # Voided if nothing was captured, else only the rest is let go: nobody can tell from this alone.
         return replace(report, is_hint=True)
     return _read_void(row, report)
+
+
+def _adds_a_name(row: Transaction) -> bool:
+    """A refund names the capture. What was refused has no use for its reference."""
+    return row.letter not in REFUSED and row.tran_ref != row.previous_ref
 
 
 def _read_void(row: Transaction, report: Report) -> Report:

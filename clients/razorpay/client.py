@@ -45,7 +45,7 @@ OTHER_REQUEST_TEXT: Final = "different request with the same idempotency key"
 # Parts of sentences that tell that a write was done before: never send it again, look.
 DONE_BEFORE: Final[Mapping[str, tuple[str, ...]]] = {
     "capture": ("already captured", "already been captured", "already paid"),
-    "link": ("already attempted",),
+    "create": ("already attempted",),
     "charge": ("already paid",),
 }
 LATER_CODES: Final = frozenset({"SERVER_ERROR", "GATEWAY_ERROR"})
@@ -131,7 +131,7 @@ class RazorpayApi:
     # --- links and orders --------------------------------------------------------------------------------------
 
     def create_link(self, params: Body) -> Body:
-        how = _Call(wanted=("id",), is_write=True, kind="link")
+        how = _Call(wanted=("id",), is_write=True, kind="create")
         return self._ask(how, lambda sdk, more: sdk.payment_link.create(params, **more))
 
     def get_link(self, link_id: str, *, is_auxiliary: bool = False) -> Body:
@@ -148,7 +148,7 @@ class RazorpayApi:
         return self._ask(how, lambda sdk, more: sdk.payment_link.cancel(_path(link_id), **more))
 
     def create_order(self, params: Body) -> Body:
-        how = _Call(wanted=("id",), is_write=True)
+        how = _Call(wanted=("id",), is_write=True, kind="create")
         return self._ask(how, lambda sdk, more: sdk.order.create(params, **more))
 
     def create_charge_order(self, params: Body) -> Body:

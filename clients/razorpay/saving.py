@@ -39,8 +39,6 @@ def customer_of(api: RazorpayApi, cache: Cache, request: PaymentRequest) -> str:
 
 def charge(api: RazorpayApi, cache: Cache, request: ChargeRequest) -> Report:
     """An order of its own, then the charge. The bank's no is a report; its yes comes later, by webhook."""
-    if request.saved.customer_token is None:
-        raise RequestRejected("Razorpay charges a saved method only together with its customer")
     if request.payment.capture is CaptureMode.MANUAL:
         raise RequestRejected("Razorpay takes a saved method's money at once", code="capture_unsupported")
     order_id = _order_of(api, cache, request.payment)

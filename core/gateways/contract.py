@@ -26,6 +26,7 @@ from core.gateways.testing import Answer, Event, Exchange, FakeHttp, GatewayCase
 from core.gateways.types import (
     Attention,
     Fraud,
+    MethodStatus,
     Mode,
     NotFound,
     Operation,
@@ -42,7 +43,12 @@ from core.strict_json import dumps
 
 HTML: Final = b"<!DOCTYPE html><html><head><title>502</title></head><body><h1>Bad gateway</h1></body></html>"
 LONG: Final = "Caf\u00e9 \u2615 \u0915\u0949\u092b\u093c\u0940 \U0001f9fe 'x' & <b>=?#" * 60
-STATUSES: Final = {Subject.PAYMENT: PaymentStatus, Subject.REFUND: RefundStatus}
+STATUSES: Final = {Subject.PAYMENT: PaymentStatus, Subject.REFUND: RefundStatus, Subject.METHOD: MethodStatus}
+SUBJECTS: Final = {  # of what an operation reports; all others report a payment
+    Operation.REFUND: Subject.REFUND,
+    Operation.FETCH_REFUND: Subject.REFUND,
+    Operation.SAVE_METHOD: Subject.METHOD,
+}
 
 
 def check(test: Callable[..., None]) -> Callable[..., None]:
@@ -172,10 +178,10 @@ class GatewayContract:
 
     @check
     def test_every_operation_answers_with_a_report(self, case: GatewayCase) -> None:
-        for exchange in case.exchanges():
+        for exchange in reporting(case):
             report = case.run(exchange)
-            is_refund = exchange.operation in {Operation.REFUND, Operation.FETCH_REFUND}
-            assert report.about is (Subject.REFUND if is_refund else Subject.PAYMENT), exchange
+            is_refund = report.about is Subject.REFUND
+            assert report.about is SUBJECTS.get(exchange.operation, Subject.PAYMENT), exchange
             assert isinstance(report.status, STATUSES[report.about]), exchange
             assert report.gateway_reference, exchange
             assert not is_refund or (report.payment is not None and report.refunded_minor is not None), exchange
@@ -262,9 +268,10 @@ class GatewayContract:
         secrets = secrets_of(case)
         with heard() as lines:
             said = [repr(case.open()), str(case.open())]
-            for exchange in case.exchanges():
+            for exchange in reporting(case):
                 report = case.run(exchange)
                 said += [repr(report), dumps(dict(report.raw))]
+            for exchange in case.exchanges():
                 for bad in (NoAnswer("x"), NotSent("x"), answer({"error": echo(secrets)}, status=401),
                             answer({"error": {"message": echo(secrets)}, "message": echo(secrets)}, status=400),
                             answer(text=echo(secrets), status=500)):  # fmt: skip
@@ -403,6 +410,11 @@ def open_and_read(case: GatewayCase, credentials: Mapping[str, Any], delivery: W
     reading = case.open(credentials=credentials).read_webhook(delivery)
     assert isinstance(reading, WebhookReading)
     return reading
+
+
+def reporting(case: GatewayCase) -> list[Exchange]:
+    """All but the deletion of a saved method, which answers with nothing."""
+    return [exchange for exchange in case.exchanges() if exchange.operation is not Operation.DELETE_SAVED]
 
 
 def expect_error(case: GatewayCase, exchange: Exchange, trouble: Trouble, bad: Answer) -> GatewayError:

@@ -43,7 +43,13 @@ class IdempotencyKey(LabModel):
             ),
             models.CheckConstraint(
                 condition=models.Q(state="running", response_status__isnull=True)
-                | models.Q(state="finished", response_status__gte=200, response_status__lt=500),
+                # A comparison with NULL is not false: without the first word a finished row might have no answer.
+                | models.Q(
+                    state="finished",
+                    response_status__isnull=False,
+                    response_status__gte=200,
+                    response_status__lt=500,
+                ),
                 name="core_idempotencykey_answer_if_finished",  # a 5xx is never an answer to repeat
             ),
         ]

@@ -23,6 +23,17 @@ class NoGateway(DomainError):
         )
 
 
+class CurrencyDisabled(DomainError):
+    """400: the asset is known, and switched off on this platform."""
+
+    code: ClassVar[str] = "currency_disabled"
+    status: ClassVar[int] = 400
+
+    def __init__(self, asset: str) -> None:
+        super().__init__(f"currency: {asset} is switched off on this platform; send another one.")
+        self.errors = [{"field": "currency", "code": self.code, "detail": self.detail.removeprefix("currency: ")}]
+
+
 class ReferenceInUse(DomainError):
     code: ClassVar[str] = "reference_in_use"
 

@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
+from django.db import connection
+
 from core import ids, strict_json
 from core.gateways.errors import GatewayError, OutcomeUnknown
 from core.gateways.redaction import redact
@@ -68,6 +70,20 @@ class Exchange:
             response={"http_status": error.http_status, "code": error.gateway_code, "request_id": error.request_id},
             error_class=type(error).__name__, error=error.reason, duration_ms=milliseconds,
         )  # fmt: skip
+
+
+def is_held(exchange: Exchange) -> bool:
+    """Whether this process still speaks for the exchange, and nobody took it over while we waited.
+
+    Locks its row: call it with the payment's lock held, as everybody who writes both does.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT 1 FROM payments_paymentgatewaytransaction WHERE id = %s AND lease_token = %s"
+            " AND outcome IN ('sent', 'unknown') FOR UPDATE",
+            [exchange.id, exchange.lease_token],
+        )
+        return cursor.fetchone() is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ from payments import fold, health
 from payments.frame import Fact, apply_reports
 from payments.models import Outcome
 from payments.services import errors, exchanges, routing
-from payments.services.exchanges import Asked, Exchange, ask
+from payments.services.exchanges import Asked, Exchange, ask, is_held
 from payments.services.keys import KeyRow, open_key, problem_part
 from payments.services.orders import (
     PAGE_PURPOSE,
@@ -321,6 +321,12 @@ def record_error(prepared: Prepared, asked: Asked, error: GatewayError, held: He
 
 def _apply_error(prepared: Prepared, asked: Asked, error: GatewayError, outcome: Outcome, prepare: Any,
                  held: Held | None, told: DomainError) -> None:  # fmt: skip
+    def unless_taken_over(work: Work) -> None:
+        if not is_held(prepared.exchange):  # what the repeat heard is newer than our trouble
+            raise idempotency.InProgress(retry_after_seconds=2)
+        if prepare is not None:
+            prepare(work)
+
     def body() -> None:
         parts = [prepared.exchange.refused(outcome, error, milliseconds=asked.milliseconds)]
         if isinstance(error, GatewayMisconfigured):
@@ -328,7 +334,7 @@ def _apply_error(prepared: Prepared, asked: Asked, error: GatewayError, outcome:
         if held is not None:
             parts.append(answer_part(held, told.status, problems.body_of(told)))
         fact = Fact(key=prepared.key.facts, report=None, cause=_cause(prepared), payment_id=prepared.state.id,
-                    prepare=prepare)  # fmt: skip
+                    prepare=unless_taken_over)  # fmt: skip
         apply_reports([fact], wait=True, beside=parts)
         crash.point("initiate_before_error_commit")
 

@@ -316,7 +316,7 @@ _ONLY: Final = f"""
 
 _ACTIVE: Final = f"""
     SELECT {SELECT} FROM payments_paymentgatewaykey k
-    WHERE k.lab_id = %s AND k.mode = %s AND k.is_active AND (%s = '' OR k.gateway = %s)
+    WHERE k.lab_id = %s AND k.mode = %s AND k.is_active
     ORDER BY k.priority, k.id"""  # noqa: S608
 
 
@@ -336,10 +336,10 @@ def find_only(gateway: str) -> KeyRow | None:
     return read_key(found[0]) if len(found) == 1 else None
 
 
-def active_keys(*, lab_id: int, mode: Mode, gateway: str = "") -> list[KeyRow]:
+def active_keys(*, lab_id: int, mode: Mode) -> list[KeyRow]:
     """A lab's active keys of a mode in priority order. One statement."""
     with connection.cursor() as cursor:
-        cursor.execute(_ACTIVE, [lab_id, mode.value, gateway, gateway])
+        cursor.execute(_ACTIVE, [lab_id, mode.value])
         return [read_key(row) for row in cursor.fetchall()]
 
 

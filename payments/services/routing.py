@@ -14,7 +14,7 @@ from core.gateways.types import Mode
 from payments import health
 from payments.services import keys as gateway_keys
 from payments.services.choosing import Wish, why_not
-from payments.services.errors import NoGateway
+from payments.services.errors import CurrencyDisabled, NoGateway
 from payments.services.keys import KeyRow
 
 _RULE_COLUMNS: Final = (
@@ -24,7 +24,8 @@ _RULE_JSON: Final = ", ".join(f"'{name}', r.{name}" for name in _RULE_COLUMNS)
 _LOAD: Final = f"""
     SELECT {gateway_keys.SELECT},
       (SELECT coalesce(jsonb_agg(jsonb_build_object({_RULE_JSON}) ORDER BY r.position, r.id), '[]'::jsonb)::text
-       FROM payments_routingrule r WHERE r.lab_id = k.lab_id AND r.mode = k.mode AND r.is_active)
+       FROM payments_routingrule r WHERE r.lab_id = k.lab_id AND r.mode = k.mode AND r.is_active),
+      EXISTS (SELECT 1 FROM finance_currency c WHERE c.provider = '' AND c.code = %s AND NOT c.is_active)
     FROM payments_paymentgatewaykey k
     WHERE k.lab_id = %s AND k.mode = %s AND k.is_active AND (%s = '' OR k.gateway = %s)
     ORDER BY k.priority, k.id"""  # noqa: S608
@@ -94,12 +95,14 @@ class Route:
 
 
 def route(*, lab_id: int, mode: Mode, gateway: str, wish: Wish) -> Route:
-    """One statement, and one look at Redis. Raises NoGateway with the reasons, key by key."""
+    """One statement, and one look at Redis. Raises NoGateway with the reasons, key by key, or CurrencyDisabled."""
     with connection.cursor() as cursor:
-        cursor.execute(_LOAD, [lab_id, mode.value, gateway, gateway])
+        cursor.execute(_LOAD, [wish.amount.asset, lab_id, mode.value, gateway, gateway])
         rows = cursor.fetchall()
-    keys = [gateway_keys.read_key(row[:-1]) for row in rows]
-    rules = [_rule(one) for one in strict_json.loads(rows[0][-1])] if rows else []
+    if rows and rows[0][-1]:
+        raise CurrencyDisabled(wish.amount.asset)
+    keys = [gateway_keys.read_key(row[:-2]) for row in rows]
+    rules = [_rule(one) for one in strict_json.loads(rows[0][-2])] if rows else []
     refusals = {key.id: why_not(key, wish) for key in keys}
     able = [key for key in keys if refusals[key.id] is None]
     refused = tuple(_refusal(key, reason) for key in keys if (reason := refusals[key.id]) is not None)

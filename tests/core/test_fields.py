@@ -77,6 +77,16 @@ class TestCardNumbers:
         assert not fields.has_card_number(text)
         assert fields.clean_text(text) == text
 
+    def test_our_own_ids_are_not(self):
+        ids = [f"instead of PAY_202611210028{second:02d}_1234abcd, and more" for second in range(60)]
+        assert [fields.clean_text(one) for one in ids] == ids
+
+    @pytest.mark.parametrize(
+        "text", ["PAY_20261121002822_42424242 42424242", "PAY_20261121002822_1a2b3c4d 4242424242424242"]
+    )
+    def test_behind_one_of_our_ids_they_are(self, text):
+        assert fields.has_card_number(text)
+
 
 class TestText:
     def test_it_is_trimmed(self):

@@ -158,7 +158,9 @@ class Shop:
         """Stripe delivers an event about one of its objects."""
         return self.deliver(event(kind, about, live=self.mode is Mode.LIVE, **changes))
 
-    def deliver(self, body: Any, *, path: str | None = None, headers: Mapping[str, str] | None = None, **options: Any) -> Any:
+    def deliver(
+        self, body: Any, *, path: str | None = None, headers: Mapping[str, str] | None = None, **options: Any
+    ) -> Any:
         """A delivery with a good signature, unless `headers` say otherwise (None leaves one out)."""
         raw = body if isinstance(body, bytes) else json.dumps(body, separators=(",", ":")).encode()
         given = dict(headers or {})
@@ -243,7 +245,13 @@ def still_open(payment: Mapping[str, Any], **changes: Any) -> dict[str, Any]:
 
 
 def stripe_refund(
-    payment: Mapping[str, Any], amount: int, status: str = "succeeded", *, name: str = "", ours: str = "", **changes: Any
+    payment: Mapping[str, Any],
+    amount: int,
+    status: str = "succeeded",
+    *,
+    name: str = "",
+    ours: str = "",
+    **changes: Any,
 ) -> dict[str, Any]:
     """A refund. `ours` is the reference that we gave it; without it the refund was made at the gateway."""
     metadata = {"payment_id": f"{payment['id']}-1", "refund_id": ours} if ours else {}

@@ -56,7 +56,12 @@ class TestCapture:
         payment = shop.held_payment()
         assert booked(payment) == []
         shown = made(shop.capture(payment, answer(paid(payment))), 200)
-        assert (shown["status"], shown["captured"], shown["authorized"], shown["refundable"]) == ("captured", 1299, 1299, 1299)
+        assert (shown["status"], shown["captured"], shown["authorized"], shown["refundable"]) == (
+            "captured",
+            1299,
+            1299,
+            1299,
+        )
         (request,) = wire.sent
         assert wire_fields(request) == {"amount_to_capture": "1299"}
         assert request.headers["Idempotency-Key"] == f"{payment['id']}:capture:1"
@@ -99,7 +104,7 @@ class TestCapture:
     @pytest.mark.parametrize("amount", ["0", "-1", "1.0", "true", '"1e2"', "[]"])
     def test_an_amount_is_a_positive_whole_number(self, shop: Shop, amount: str) -> None:
         payment = shop.held_payment()
-        refused(shop, f"/v1/payments/{payment['id']}/capture", '{"amount":%s}' % amount, 400, "invalid_amount")
+        refused(shop, f"/v1/payments/{payment['id']}/capture", f'{{"amount":{amount}}}', 400, "invalid_amount")
 
     def test_only_a_hold_can_be_taken(self, shop: Shop) -> None:
         failed = shop.initiate(stripe_error(400, message="no")).json()["payment"]
@@ -144,7 +149,9 @@ class TestVoid:
 @pytest.mark.parametrize("verb", ["capture", "void"])
 class TestBoth:
     def ask(self, shop: Shop, payment: dict[str, Any], verb: str, trouble: Any, key: str = "") -> Any:
-        before = [holding(payment, intent(payment, "requires_capture", amount_capturable=1299))] if verb == "void" else []
+        before = (
+            [holding(payment, intent(payment, "requires_capture", amount_capturable=1299))] if verb == "void" else []
+        )
         return getattr(shop, verb)(payment, *before, trouble, key=key)
 
     def test_a_refusal_changes_nothing_and_another_try_is_free(self, shop: Shop, verb: str) -> None:
@@ -200,7 +207,9 @@ class TestBoth:
         token = builders.make_api_key(shop.lab, scopes=["payments:read", "refunds:write"])
         refused(shop, f"/v1/payments/{payment['id']}/{verb}", {}, 403, "scope_missing", token=token)
 
-    @pytest.mark.parametrize("public_id", ["PAY_20261120183005_00000000", "x", "PAY_%00", "%ED%A0%80", "PAY_" + "9" * 300])
+    @pytest.mark.parametrize(
+        "public_id", ["PAY_20261120183005_00000000", "x", "PAY_%00", "%ED%A0%80", "PAY_" + "9" * 300]
+    )
     def test_what_is_not_there_is_not_found(self, shop: Shop, verb: str, public_id: str) -> None:
         refused(shop, f"/v1/payments/{public_id}/{verb}", {}, 404, "not_found")
 

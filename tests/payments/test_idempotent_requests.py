@@ -115,7 +115,9 @@ class TestARepeat:
 
     def test_with_the_same_meaning_in_other_words_is_the_same(self, shop: Shop) -> None:
         first = shop.initiate(key="k-1", amount=1299, description="Two books")
-        again = shop.post("/payments/initiate", ' {"description": " Two books ", "currency":"EUR", "amount": "1299"} ', key="k-1")
+        again = shop.post(
+            "/payments/initiate", ' {"description": " Two books ", "currency":"EUR", "amount": "1299"} ', key="k-1"
+        )
         assert again.content == first.content
 
     def test_while_the_first_still_runs_hears_409(self, shop: Shop, wire: Wire) -> None:
@@ -249,6 +251,29 @@ class TestAfterADeath:
         _lease_runs_out(shop)
         assert shop.initiate(key="k-1", amount=1300).status_code == 422
 
+    @pytest.mark.parametrize(
+        "trouble", [stripe_error(400, message="no"), NoAnswer("x"), NotSent("x"), stripe_error(401)]
+    )
+    def test_who_slept_through_his_lease_does_not_overwrite_what_the_next_one_heard(
+        self, shop: Shop, wire: Wire, trouble: Any
+    ) -> None:
+        heard: list[Any] = []
+
+        def meanwhile(_request: Any) -> None:
+            _lease_runs_out(shop)
+            slept = list(wire._queue)
+            heard.append(shop.initiate(key="k-1"))
+            wire._queue = slept
+
+        wire.meanwhile = meanwhile
+        late = shop.initiate(trouble, key="k-1")
+        assert (late.status_code, late.json()["code"]) == (409, "idempotency_in_progress")
+        payment = made(heard[0])
+        row = stored(payment)
+        assert (row.status, row.unknown_since, row.decline) == ("pending", None, None)
+        assert exchanges(payment) == [("initiate", "answered", 2)]
+        assert shop.initiate(key="k-1").content == heard[0].content
+
     def test_a_refund_that_was_sent_is_looked_up_and_not_sent_again(
         self, shop: Shop, wire: Wire, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -334,7 +359,10 @@ def _lease_runs_out(shop: Shop) -> None:
     """As if three minutes had passed by the database's clock."""
     with connection.cursor() as cursor:
         ago = timedelta(minutes=3)
-        cursor.execute("UPDATE core_idempotencykey SET locked_until = locked_until - %s WHERE lab_id = %s", [ago, shop.lab.pk])
         cursor.execute(
-            "UPDATE payments_paymentgatewaytransaction SET lease_until = lease_until - %s WHERE lab_id = %s", [ago, shop.lab.pk]
+            "UPDATE core_idempotencykey SET locked_until = locked_until - %s WHERE lab_id = %s", [ago, shop.lab.pk]
+        )
+        cursor.execute(
+            "UPDATE payments_paymentgatewaytransaction SET lease_until = lease_until - %s WHERE lab_id = %s",
+            [ago, shop.lab.pk],
         )

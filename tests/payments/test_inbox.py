@@ -106,7 +106,11 @@ class TestTheWayOfAPayment:
 
     def test_late_news_after_money_changes_nothing(self, shop: Shop) -> None:
         payment = shop.captured_payment()
-        shop.tell(payment, "payment_intent.amount_capturable_updated", intent(payment, "requires_capture", amount_capturable=1299))
+        shop.tell(
+            payment,
+            "payment_intent.amount_capturable_updated",
+            intent(payment, "requires_capture", amount_capturable=1299),
+        )
         shop.tell(payment, "payment_intent.requires_action", intent(payment, "requires_action"))
         assert state_of(payment) == ("captured", 1299, 0, 0, [])
         assert [state for _, state in events()] == ["applied", "not_applied", "not_applied"]
@@ -215,7 +219,9 @@ class TestMoneyThatDoesNotFit:
 
 
 class TestContradictions:
-    def test_money_after_a_release_is_told_at_once_and_asked_about(self, shop: Shop, rung: list[tuple[Any, ...]]) -> None:
+    def test_money_after_a_release_is_told_at_once_and_asked_about(
+        self, shop: Shop, rung: list[tuple[Any, ...]]
+    ) -> None:
         payment = shop.held_payment()
         shop.tell(payment, "payment_intent.canceled", intent(payment, "canceled"))
         assert state_of(payment)[0] == "voided"
@@ -226,7 +232,8 @@ class TestContradictions:
         assert stored(payment).next_check_at <= clock.now()
 
     @pytest.mark.parametrize(
-        ("kind", "status"), [("payment_intent.canceled", "canceled"), ("payment_intent.payment_failed", "requires_payment_method")]
+        ("kind", "status"),
+        [("payment_intent.canceled", "canceled"), ("payment_intent.payment_failed", "requires_payment_method")],
     )
     def test_a_dead_end_after_money_only_asks(
         self, shop: Shop, rung: list[tuple[Any, ...]], kind: str, status: str
@@ -351,7 +358,9 @@ def another_connection() -> Iterator[Any]:
     known = connection.get_connection_params()
     wanted = {name: known[name] for name in ("dbname", "host", "port", "user", "password") if known.get(name)}
     with psycopg.connect(**wanted) as other:
-        other.execute("SET idle_in_transaction_session_timeout = '20s'")  # whoever waits for us fails, and does not hang
+        other.execute(
+            "SET idle_in_transaction_session_timeout = '20s'"
+        )  # whoever waits for us fails, and does not hang
         other.commit()
         yield other
 

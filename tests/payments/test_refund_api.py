@@ -122,7 +122,7 @@ class TestBadInput:
     @pytest.mark.parametrize("amount", ["0", "-1", "1.0", "1e2", "true", '"0"', '"1.5"', '"+1"', '"٥"', "[]"])
     def test_an_amount_is_a_positive_whole_number(self, shop: Shop, amount: str) -> None:
         payment = shop.captured_payment()
-        refused(shop, '{"payment":"%s","amount":%s}' % (payment["id"], amount), 400, "invalid_amount")
+        refused(shop, f'{{"payment":"{payment["id"]}","amount":{amount}}}', 400, "invalid_amount")
 
     @pytest.mark.parametrize("payment", ["", "x", "PAY-1", "1", 17, ["PAY_1"], "PAY_\x00", "PAY_1\n"])
     def test_a_payment_is_named_by_its_id(self, shop: Shop, payment: Any) -> None:
@@ -195,9 +195,15 @@ class TestWhatCannotBeRefunded:
 class TestWhatTheGatewaySays:
     def test_a_refusal_releases_the_reservation(self, shop: Shop, wire: Wire) -> None:
         payment = shop.captured_payment()
-        response = shop.refund(payment, stripe_error(400, code="charge_disputed", message="disputed"), key="r-1", amount=500)
+        response = shop.refund(
+            payment, stripe_error(400, code="charge_disputed", message="disputed"), key="r-1", amount=500
+        )
         problem = response.json()
-        assert (response.status_code, problem["code"], problem["reason_code"]) == (422, "gateway_rejected", "charge_disputed")
+        assert (response.status_code, problem["code"], problem["reason_code"]) == (
+            422,
+            "gateway_rejected",
+            "charge_disputed",
+        )
         refund = stored(payment).refunds.get()
         assert (problem["payment"], problem["refund"]) == (payment["id"], refund.public_id)
         assert (refund.status, refund.failure["code"], refund.next_check_at) == ("failed", "charge_disputed", None)
@@ -246,7 +252,9 @@ class TestLaterNews:
     def test_a_refund_that_a_bank_returned_is_taken_back_in_the_books(self, shop: Shop) -> None:
         payment = shop.captured_payment()
         refund = made(shop.refund(payment, answer(stripe_refund(payment, 500, name="re_1")), amount=500))
-        returned = stripe_refund(payment, 500, "failed", name="re_1", ours=ours(payment), failure_reason="lost_or_stolen_card")
+        returned = stripe_refund(
+            payment, 500, "failed", name="re_1", ours=ours(payment), failure_reason="lost_or_stolen_card"
+        )
         for _ in range(2):
             assert shop.tell(payment, "refund.failed", returned).status_code == 200
         assert stored_refund(refund).status == "failed"
@@ -282,9 +290,7 @@ class TestLaterNews:
         self, shop: Shop, wire: Wire
     ) -> None:
         payment = shop.captured_payment()
-        wire.meanwhile = lambda _request: shop.tell(
-            payment, "refund.created", stripe_refund(payment, 500, name="re_1")
-        )
+        wire.meanwhile = lambda _request: shop.tell(payment, "refund.created", stripe_refund(payment, 500, name="re_1"))
         made(shop.refund(payment, answer(stripe_refund(payment, 500, name="re_1")), amount=500))
         assert last_event().state == "waiting"
         swept()
@@ -356,5 +362,3 @@ class TestRefundsMadeAtTheGateway:
         Payment.across_labs.update(updated_at=clock.now() - timedelta(hours=2))
         sweep.give_up()
         assert state_of(payment)[4] == ["refund_unexpected"]
-
-

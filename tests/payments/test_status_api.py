@@ -55,7 +55,12 @@ def ten_seconds_later(payment: dict[str, Any]) -> None:
 def test_an_open_payment_is_fetched_and_what_the_gateway_says_is_applied(shop: Shop, wire: Wire) -> None:
     payment = shop.open_payment()
     found = shown(shop, payment, answer(complete(payment, paid(payment))))
-    assert (found["status"], found["captured"], found["received"], found["refundable"]) == ("captured", 1299, 1299, 1299)
+    assert (found["status"], found["captured"], found["received"], found["refundable"]) == (
+        "captured",
+        1299,
+        1299,
+        1299,
+    )
     assert (found["next_action"], found["pending_reason"], found["attention"]) == (None, None, [])
     assert found["completed_at"] is not None and found["last_checked_at"] is not None
     assert wire.calls() == [f"GET /v1/checkout/sessions/{payment['gateway_reference']}"]
@@ -68,7 +73,9 @@ def test_it_is_the_object_that_initiate_gave(shop: Shop) -> None:
     payment = shop.open_payment(reference="order-1", metadata={"a": "b"})
     found = shown(shop, payment, answer(still_open(payment)))
     changed = {"last_checked_at", "next_check_at", "next_action"}
-    assert {k: v for k, v in found.items() if k not in changed} == {k: v for k, v in payment.items() if k not in changed}
+    assert {k: v for k, v in found.items() if k not in changed} == {
+        k: v for k, v in payment.items() if k not in changed
+    }
 
 
 def test_within_ten_seconds_it_is_not_asked_again(shop: Shop, wire: Wire) -> None:
@@ -94,7 +101,11 @@ def test_a_clock_that_jumps_does_not_stop_the_fetches(shop: Shop, wire: Wire) ->
 def test_a_hold_is_fetched_too(shop: Shop) -> None:
     payment = shop.held_payment()
     found = shown(shop, payment, answer(complete(payment, held(payment))))
-    assert (found["status"], found["authorized"], found["pending_reason"]) == ("authorized", 1299, "waiting_for_capture")
+    assert (found["status"], found["authorized"], found["pending_reason"]) == (
+        "authorized",
+        1299,
+        "waiting_for_capture",
+    )
 
 
 def test_a_final_payment_is_read_and_not_fetched(shop: Shop, wire: Wire) -> None:
@@ -105,12 +116,16 @@ def test_a_final_payment_is_read_and_not_fetched(shop: Shop, wire: Wire) -> None
     assert everything() == before
 
 
-@pytest.mark.parametrize("trouble", [NotSent("x"), NoAnswer("x"), stripe_error(500), stripe_error(429), stripe_error(401)])
+@pytest.mark.parametrize(
+    "trouble", [NotSent("x"), NoAnswer("x"), stripe_error(500), stripe_error(429), stripe_error(401)]
+)
 def test_a_fetch_that_fails_changes_nothing_but_the_time_of_the_next(shop: Shop, trouble: Any) -> None:
     payment = shop.open_payment()
     found = shown(shop, payment, trouble)
     changed = {"last_checked_at", "next_check_at"}
-    assert {k: v for k, v in found.items() if k not in changed} == {k: v for k, v in payment.items() if k not in changed}
+    assert {k: v for k, v in found.items() if k not in changed} == {
+        k: v for k, v in payment.items() if k not in changed
+    }
     assert history(payment) == [(None, "pending", "api")]
     assert exchanges(payment) == [("initiate", "answered", 1)]
 

@@ -61,7 +61,9 @@ def swept(wire: Wire, moment: datetime, *answers: Any) -> int:
 def shown(shop: Shop, payment: dict[str, Any]) -> dict[str, Any]:
     """As the API shows it, without asking anybody: somebody asked a moment ago."""
     with connection.cursor() as cursor:
-        cursor.execute("UPDATE payments_payment SET last_checked_at = clock_timestamp() WHERE public_id = %s", [payment["id"]])
+        cursor.execute(
+            "UPDATE payments_payment SET last_checked_at = clock_timestamp() WHERE public_id = %s", [payment["id"]]
+        )
     return made(shop.status(payment), 200)
 
 
@@ -69,11 +71,19 @@ def lost_initiate(shop: Shop, moment: datetime, **changes: Any) -> dict[str, Any
     with clock.fixed(moment):
         response = shop.initiate(NoAnswer("ReadTimeout"), key="k-1", **changes)
     assert (response.status_code, response.json()["code"]) == (504, "outcome_unknown")
-    return {"id": response.json()["payment"], "amount": 1299, "currency": "EUR", "mode": "live", "gateway_reference": "cs_live_x"}
+    return {
+        "id": response.json()["payment"],
+        "amount": 1299,
+        "currency": "EUR",
+        "mode": "live",
+        "gateway_reference": "cs_live_x",
+    }
 
 
 class TestInitiate:
-    def test_it_is_asked_about_on_the_schedule_and_after_seven_days_a_person_looks(self, shop: Shop, wire: Wire) -> None:
+    def test_it_is_asked_about_on_the_schedule_and_after_seven_days_a_person_looks(
+        self, shop: Shop, wire: Wire
+    ) -> None:
         begun = now()
         payment = lost_initiate(shop, begun, expires_in=90 * 86400)
         moment = begun
@@ -92,14 +102,9 @@ class TestInitiate:
         assert swept(wire, begun + WEEK + timedelta(seconds=1)) == 0
         assert state_of(payment) == ("pending", 0, 0, 0, ["unknown_outcome"])
         assert stored(payment).next_check_at is None
+        assert told() == ["payment.attention"]
         assert swept(wire, begun + timedelta(days=30)) == 0
         assert exchanges(payment)[0][:2] == ("initiate", "unknown")
-
-    def test_that_a_person_must_look_is_told_to_the_lab(self, shop: Shop, wire: Wire) -> None:
-        begun = now()
-        lost_initiate(shop, begun, expires_in=90 * 86400)
-        swept(wire, begun + WEEK + timedelta(seconds=1), *not_known())
-        assert told() == ["payment.attention"]
 
     def test_the_sweep_finds_the_order_that_the_lost_answer_made(self, shop: Shop, wire: Wire) -> None:
         begun = now()
@@ -299,7 +304,9 @@ class TestVoid:
     def test_a_look_that_sees_it_released_is_the_answer(self, shop: Shop, wire: Wire) -> None:
         begun = now()
         payment = shop.held_payment()
-        holding = answer(session(id=payment["gateway_reference"], status="complete", url=None, payment_intent=held(payment)))
+        holding = answer(
+            session(id=payment["gateway_reference"], status="complete", url=None, payment_intent=held(payment))
+        )
         with clock.fixed(begun):
             assert made(shop.void(payment, holding, NoAnswer("x")), 200)["pending_reason"] == "outcome_unknown"
         about = intent(payment, "canceled", cancellation_reason="requested_by_customer")
@@ -341,7 +348,12 @@ class TestRefund:
         about = stripe_refund(payment, 500, name="re_1", ours=f"{refund['id']}-1")
         swept(wire, begun + timedelta(seconds=15), answer({"object": "list", "data": [about], "has_more": False}))
         row = stored(payment).refunds.get()
-        assert (row.status, row.gateway_reference, row.unknown_since, row.pending_reason) == ("succeeded", "re_1", None, "")
+        assert (row.status, row.gateway_reference, row.unknown_since, row.pending_reason) == (
+            "succeeded",
+            "re_1",
+            None,
+            "",
+        )
         assert state_of(payment) == ("captured", 1299, 500, 500, [])
         assert booked(payment) == [("payment", 1299), ("refund", -500)]
         assert exchanges(payment)[1][:2] == ("refund", "answered")

@@ -44,7 +44,8 @@ def link(**changes: Any) -> dict[str, Any]:
 
 def paid_link(**changes: Any) -> dict[str, Any]:
     captured = {"payment_id": PAYMENT_ID, "amount": "129900", "status": "captured", "method": "upi"}
-    return link(status="paid", amount_paid=129900, order_id=ORDER_ID, payments=[captured], **changes)
+    paid = {"status": "paid", "amount_paid": 129900, "order_id": ORDER_ID, "payments": [captured]}
+    return link(**{**paid, **changes})
 
 
 def order(**changes: Any) -> dict[str, Any]:

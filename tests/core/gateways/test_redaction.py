@@ -69,6 +69,17 @@ def test_card_numbers_are_masked_however_they_are_grouped(text: str, expected: s
     assert redact_text(text) == expected
 
 
+def test_our_own_ids_are_not_taken_for_card_numbers() -> None:
+    ids = [f"PAY_202611210028{second:02d}_1a2b3c4d-1" for second in range(60)]
+    assert any(redaction.is_card_number(one[4:18]) for one in ids)
+    assert [redact_text(one) for one in ids] == ids
+
+
+def test_a_card_number_behind_our_own_id_is_still_masked() -> None:
+    text = "PAY_20261121002822_1a2b3c4d 4242424242424242, X_4242424242424242"
+    assert redact_text(text) == f"PAY_20261121002822_1a2b3c4d {CARD_MASK}, X_{CARD_MASK}"
+
+
 def test_numbers_that_are_card_numbers_are_masked_and_others_stay_numbers() -> None:
     found = redact({"card": 4242424242424242, "amount": 49900, "rate": Decimal("0.4242424242424242"), "ok": True})
     assert found == {"card": CARD_MASK, "amount": 49900, "rate": Decimal("0.4242424242424242"), "ok": True}

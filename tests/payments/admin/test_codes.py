@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 from django.core.management import call_command
@@ -121,7 +121,7 @@ def test_the_command_makes_a_device_whose_codes_open_the_desk(
 ) -> None:
     before = code_of(owner, clock["now"])
     call_command("enroll_totp", owner.user.username)
-    address = capsys.readouterr().out.strip()
+    address = unquote(capsys.readouterr().out.strip())
     assert address.startswith(f"otpauth://totp/Paywright:{owner.user.username}?secret=")
     secret = parse_qs(urlsplit(address).query)["secret"][0]
     totp = TOTP(base64.b32decode(secret))
