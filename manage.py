@@ -24,6 +24,7 @@ NO_SERVERS = frozenset(
         "diffsettings",
         "explain",
         "findstatic",
+        "gateway_table",
         "help",
         "makemessages",
         "makemigrations",  # reads models and files; without a database it skips comparing with what was applied

@@ -25,9 +25,11 @@ from finance.postings import (
     TransactionName,
     as_rows,
     capture_posting,
+    dispute_posting,
+    dispute_returned_posting,
     fee_posting,
     refund_posting,
-    refund_reversal_posting,
+    reversal_posting,
 )
 
 __all__ = [
@@ -44,13 +46,15 @@ __all__ = [
     "SourceReused",
     "TransactionName",
     "capture_posting",
+    "dispute_posting",
+    "dispute_returned_posting",
     "fee_posting",
     "hold",
     "post",
     "post_parameters",
     "refund_posting",
-    "refund_reversal_posting",
     "release",
+    "reversal_posting",
     "reverse",
     "said_by_the_database",
 ]

@@ -8,7 +8,7 @@ customer balance +100, and a customer's balance reads as the customer understand
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final
 
@@ -201,26 +201,37 @@ def refund_posting(
     )
 
 
-def refund_reversal_posting(
+def reversal_posting(
     *,
     lab_id: int,
     payment_id: int,
     asset: str,
-    refund_source: str,
-    refund_source_id: str,
+    original: TransactionName,
     source: str,
     source_id: str,
     description: str = "",
 ) -> Posting:
-    """A refund that had succeeded came back (the payer's bank returned it): exactly its entries, sign turned."""
+    """Something booked came back whole (a refund that the payer's bank returned): exactly its entries, sign turned."""
     return Posting(
         lab_id=lab_id,
         name=TransactionName(source=source, source_id=source_id, kind=TransactionKind.REVERSAL),
         asset=asset,
-        reverses=TransactionName(source=refund_source, source_id=refund_source_id, kind=TransactionKind.REFUND),
+        reverses=original,
         description=description,
         payment_id=payment_id,
     )
+
+
+def dispute_posting(**refund: Any) -> Posting:
+    """The payer's bank took money back: the accounts of a refund, as an adjustment. Arguments as `refund_posting`."""
+    posting = refund_posting(**refund)
+    return replace(posting, name=replace(posting.name, kind=TransactionKind.ADJUSTMENT))
+
+
+def dispute_returned_posting(**capture: Any) -> Posting:
+    """A part of what a dispute took was reinstated: the accounts of a capture. Arguments as `capture_posting`."""
+    posting = capture_posting(**capture)
+    return replace(posting, name=replace(posting.name, kind=TransactionKind.ADJUSTMENT))
 
 
 def fee_posting(

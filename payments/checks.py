@@ -44,6 +44,14 @@ CHECKS: Final[tuple[tuple[str, str], ...]] = (
         """,
     ),
     (
+        "I10 disputed is the sum of what disputes withdrew",
+        """
+        SELECT p.id FROM payments_payment p LEFT JOIN (
+            SELECT payment_id, sum(withdrawn) AS withdrawn FROM payments_dispute GROUP BY payment_id
+        ) d ON d.payment_id = p.id WHERE p.disputed <> coalesce(d.withdrawn, 0)
+        """,
+    ),
+    (
         "I11 status and captured amount agree",
         """
         SELECT id, status, captured, amount FROM payments_payment
@@ -160,6 +168,7 @@ GUARDS: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
             "payments_payment_one_live_reference", "payments_payment_refunds_fit", "payments_payment_refunded_fits",
             "payments_payment_captured_agrees", "payments_payment_amount_positive", "payments_payment_status_known",
             "payments_payment_key_same_lab", "payments_payment_customer_same_lab", "payments_payment_link_same_lab",
+            "payments_payment_profile_same_lab",
         ),
     ),
     "payments_paymenttransition": (
@@ -203,6 +212,20 @@ GUARDS: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
         ("payments_gatewaykey_lab_mode_id_uniq", "payments_gatewaykey_mode_known"),
     ),
     "finance_transaction": (("payments_books_are_live",), ()),
+    "payments_dispute": (
+        ("payments_dispute_keep", "payments_dispute_keep_all"),
+        (
+            "payments_dispute_reference_uniq", "payments_dispute_status_known", "payments_dispute_withdrawn_positive",
+            "payments_dispute_payment_same_money", "payments_dispute_key_same_lab",
+        ),
+    ),
+    "payments_customerpaymentprofile": (
+        ("payments_customerpaymentprofile_keep", "payments_customerpaymentprofile_keep_all"),
+        (
+            "payments_profile_token_uniq", "payments_profile_one_default", "payments_profile_reference_uniq",
+            "payments_customerpaymentprofile_key_same_lab", "payments_profile_customer_same_lab",
+        ),
+    ),
     "payments_onlinepayment": ((), ("payments_link_uses_fit", "payments_link_amount_or_bounds")),
 }  # fmt: skip
 

@@ -17,9 +17,9 @@ from core.gateways.types import (
     Report,
     Subject,
 )
-from payments import fold_refund
+from payments import fold_dispute, fold_refund
 from payments.states import DEAD, FINAL, NEXT, OPEN, CauseKind, Verdict
-from payments.work import Cause, MoneyMoved, MovedKind, PaymentState, Work
+from payments.work import Cause, MovedKind, PaymentState, Work
 
 S = PaymentStatus
 MONEY_CAUSES: Final = frozenset({CauseKind.WEBHOOK, CauseKind.FETCH, CauseKind.RESPONSE})
@@ -37,14 +37,13 @@ def fold(work: Work, report: Report, cause: Cause, *, now: datetime) -> Verdict:
     if report.is_hint:
         work.wants_fetch = cause.kind is not CauseKind.FETCH  # an answer that is a hint again would ask for ever
         return Verdict.HINT
-    if not _is_about_this(work.state, report):
+    if not _is_about_this(work, report):
         work.add_attention(Attention.MISMATCH)
         return Verdict.MISMATCH
     if report.about is Subject.REFUND:
         return fold_refund.fold_refund(work, report, cause, now=now)
     if report.about is Subject.DISPUTE:
-        work.add_attention(Attention.DISPUTED)
-        return Verdict.APPLIED
+        return fold_dispute.fold_dispute(work, report, cause, now=now)
     return _fold_payment(work, report, cause, now)
 
 
@@ -64,11 +63,12 @@ def fail_by_us(work: Work, cause: Cause, *, now: datetime) -> Verdict:
     return Verdict.APPLIED
 
 
-def _is_about_this(state: PaymentState, report: Report) -> bool:
+def _is_about_this(work: Work, report: Report) -> bool:
     """Mode, account and asset are those of the attempt (absent: not said)."""
+    state = work.state
     if report.mode is not None and report.mode != state.mode:
         return False
-    if report.account and state.account and report.account != state.account:
+    if report.account and work.via.account and report.account != work.via.account:
         return False
     return report.asset is None or report.asset.upper() == state.currency
 
@@ -134,7 +134,7 @@ def _captured(work: Work, report: Report, cause: Cause, now: datetime) -> Verdic
     if taken > asked:
         work.add_attention(Attention.OVERPAID)
     state.attention.discard(Attention.UNDERPAID)
-    work.moved.append(MoneyMoved(kind=MovedKind.CAPTURE, amount=taken - state.captured, key=str(taken)))
+    work.money(MovedKind.CAPTURE, taken - state.captured, str(taken))
     state.captured = taken
     return Verdict.APPLIED
 
@@ -214,6 +214,8 @@ def _move(work: Work, to: PaymentStatus, cause: Cause, now: datetime) -> None:
         state.completed_at = now
     if to in {S.AUTHORIZED, S.CAPTURED}:
         state.next_action = state.decline = None
+        # Late money on an earlier try: from here on the payment is that account's, also for its refunds.
+        state.gateway_key_id, state.gateway = work.via.id, work.via.gateway
     if to in DEAD and state.holds_link_use:
         state.holds_link_use = False
         work.gives_link_use_back = True
@@ -233,6 +235,8 @@ def _take_facts(work: Work, report: Report) -> None:
     state = work.state
     if report.method is not None:
         state.method = report.method
+    if report.saved is not None and state.wants_saved and state.customer_id is not None:
+        work.saved.append(report.saved)  # with the customer's consent only
     if report.coin is not None:
         state.coin = _merge_coin(state.coin, report.coin)
     if report.refunded_minor is not None:
@@ -255,9 +259,7 @@ def _merge_coin(known: CoinFacts | None, told: CoinFacts) -> CoinFacts:
 def _take_fee(work: Work, report: Report) -> None:
     state = work.state
     if state.status is S.CAPTURED and report.fee_minor is not None and report.fee_minor > state.fee:
-        work.moved.append(
-            MoneyMoved(kind=MovedKind.FEE, amount=report.fee_minor - state.fee, key=str(report.fee_minor))
-        )
+        work.money(MovedKind.FEE, report.fee_minor - state.fee, str(report.fee_minor))
         state.fee = report.fee_minor
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from core import ids
 from core.gateways.types import Attention, Decline, PaymentStatus, RefundStatus, Report
 from payments.states import LIVE_REFUND, REFUND_NEXT, CauseKind, Verdict
-from payments.work import Cause, MoneyMoved, MovedKind, RefundState, Work
+from payments.work import Cause, MovedKind, RefundState, Work
 
 R = RefundStatus
 
@@ -63,12 +63,12 @@ def _set(work: Work, refund: RefundState, to: RefundStatus, decline: Decline | N
     refund.pending_reason, refund.unknown_since = "", None
     if to is R.SUCCEEDED:
         state.refunded += refund.amount
-        work.moved.append(MoneyMoved(kind=MovedKind.REFUND, amount=refund.amount, key=refund.public_id))
+        work.money(MovedKind.REFUND, refund.amount, refund.public_id)
     else:
         state.refund_reserved -= refund.amount
     if before is R.SUCCEEDED:
         state.refunded -= refund.amount
-        work.moved.append(MoneyMoved(kind=MovedKind.REFUND_REVERSAL, amount=refund.amount, key=refund.public_id))
+        work.money(MovedKind.REFUND_REVERSAL, refund.amount, refund.public_id, reverses=refund.public_id)
     if to is R.FAILED:
         work.add_attention(Attention.REFUND_FAILED)
     work.tell(f"refund.{to.value}", refund)

@@ -20,18 +20,7 @@ from core.gateways.types import Attention, Description, PaymentStatus, Report, S
 from payments import fold as folding
 from payments import postings, rows, schedule, writing
 from payments.states import DEAD, Verdict
-from payments.work import Cause, PaymentState, Work, names_in
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeyFacts:
-    """What the frame has to know of a gateway key."""
-
-    id: int
-    lab_id: int
-    mode: str
-    gateway: str
-    account: str = ""
+from payments.work import Cause, KeyFacts, PaymentState, Work, names_in
 
 
 @dataclass(slots=True, kw_only=True)
@@ -81,6 +70,7 @@ _FIND_WAITING: Final = _FIND.format(columns=rows.SELECT, skip="")
 _FIND_SKIPPING: Final = _FIND.format(columns=rows.SELECT, skip="SKIP LOCKED")
 
 _REFUND_JSON: Final = ", ".join(f"'{name}', r.{name}" for name in rows.REFUND_COLUMNS)
+_DISPUTE_JSON: Final = ", ".join(f"'{name}', d.{name}" for name in rows.DISPUTE_COLUMNS)
 _BESIDE: Final = f"""
     SELECT p.id,
       p.merchant_reference <> '' AND EXISTS (
@@ -88,7 +78,9 @@ _BESIDE: Final = f"""
           AND q.merchant_reference = p.merchant_reference AND q.id <> p.id AND NOT q.is_duplicate
           AND q.status IN ('pending', 'requires_action', 'authorized', 'captured')),
       (SELECT coalesce(jsonb_agg(jsonb_build_object({_REFUND_JSON}) ORDER BY r.id), '[]'::jsonb)::text
-       FROM payments_refund r WHERE r.payment_id = p.id)
+       FROM payments_refund r WHERE r.payment_id = p.id),
+      (SELECT coalesce(jsonb_agg(jsonb_build_object({_DISPUTE_JSON}) ORDER BY d.id), '[]'::jsonb)::text
+       FROM payments_dispute d WHERE d.payment_id = p.id)
     FROM payments_payment p WHERE p.id = ANY(%s)
 """  # noqa: S608 - only our own column names
 
@@ -138,7 +130,7 @@ def _match(batch: Batch, fact: Fact, payment_id: int, row: Sequence[Any]) -> Non
         return
     if payment_id not in batch.works:
         state = rows.read_payment(row, account=fact.key.account)
-        batch.works[payment_id] = Work(state=state)
+        batch.works[payment_id] = Work(state=state, via=fact.key)
         batch.originals[payment_id] = copy.copy(state)
         batch.originals[payment_id].attention = set(state.attention)
     fact.work = batch.works[payment_id]
@@ -155,16 +147,17 @@ def _load_beside(batch: Batch, facts: Sequence[Fact]) -> None:
         return
     with connection.cursor() as cursor:
         cursor.execute(_BESIDE, [sorted(payment_id for payment_id in wanted if payment_id is not None)])
-        for payment_id, has_other_live, refunds in cursor.fetchall():
+        for payment_id, has_other_live, refunds, disputes in cursor.fetchall():
             work = batch.works[payment_id]
             work.state.has_other_live = has_other_live
             work.refunds = [rows.read_refund(one) for one in strict_json.loads(refunds)]
+            work.disputes = [rows.read_dispute(one) for one in strict_json.loads(disputes)]
 
 
 def _needs_beside(report: Report | None, state: PaymentState) -> bool:
     if report is None:
         return False
-    return report.about is Subject.REFUND or (state.status in DEAD and report.status in _LATE_MONEY)
+    return report.about in {Subject.REFUND, Subject.DISPUTE} or (state.status in DEAD and report.status in _LATE_MONEY)
 
 
 _LATE_MONEY: Final = frozenset({PaymentStatus.CAPTURED, PaymentStatus.AUTHORIZED})
@@ -176,6 +169,7 @@ def _fold_one(fact: Fact, batch: Batch, now: datetime) -> None:
     if fact.verdict is Verdict.MISMATCH:
         fact.work.add_attention(Attention.MISMATCH)
         return
+    fact.work.via = fact.key
     if fact.prepare is not None:
         fact.prepare(fact.work)
     if fact.only_attention is not None:
@@ -200,7 +194,7 @@ def _write(batch: Batch, facts: Sequence[Fact], beside: Iterable[writing.Part], 
     changed = []
     for payment_id, work in batch.works.items():
         schedule.plan(work, _description(work.state.gateway), now=now)
-        if work.state != batch.originals[payment_id] or work.transitions or work.events or work.refunds:
+        if work.state != batch.originals[payment_id] or work.has_news():
             changed.append(work)
     writing.write(changed, facts, beside, now)
     booked = [posting for work in changed for posting in postings.of(work)]

@@ -18,12 +18,13 @@ from django.db import connection, transaction
 
 from core import clock, crash, strict_json, transactions
 from core.gateways import encoding
-from core.gateways.types import Attention, Report, WebhookDelivery, WebhookReading
-from payments import doorbell
-from payments.frame import Fact, KeyFacts, apply_reports
+from core.gateways.types import Attention, Report, Subject, WebhookDelivery, WebhookReading
+from payments import doorbell, saving
+from payments.frame import Fact, apply_reports
 from payments.models import OPEN_STATES, EventState
+from payments.services import profiles
 from payments.states import CauseKind, Verdict
-from payments.work import Cause
+from payments.work import Cause, KeyFacts
 from payments.writing import Part
 
 _log = logging.getLogger(__name__)
@@ -53,7 +54,8 @@ class Received:
     @property
     def reports(self) -> list[dict[str, Any]]:
         # Without `raw`: the body itself is kept.
-        return [{**encoding.report_to_json(report), "raw": {}} for report in self.reading.reports]
+        found = ({**encoding.report_to_json(report), "raw": {}} for report in self.reading.reports)
+        return [saving.hidden(report, self.key) for report in found]
 
 
 def accept(received: Received) -> None:
@@ -81,7 +83,8 @@ def _storable(received: Received) -> Received:
     key = reading.event_key
     if _UNSTORABLE.search(key):
         key = hashlib.sha256(received.delivery.body).hexdigest()
-    reports = tuple(encoding.report_from_json(_without_unstorable(one)) for one in received.reports)
+    told = ({**encoding.report_to_json(report), "raw": {}} for report in reading.reports)
+    reports = tuple(encoding.report_from_json(_without_unstorable(one)) for one in told)
     event_type, note = _without_unstorable([reading.event_type, reading.note])
     return replace(received, reading=replace(reading, event_key=key, event_type=event_type, note=note, reports=reports))
 
@@ -117,7 +120,14 @@ def _store_and_apply(received: Received) -> list[int]:
 
 def _differs(stored: str | None, received: Received) -> bool:
     """Another spelling of the same facts is the same delivery; other facts under the same key are a conflict."""
-    return stored is not None and strict_json.loads(stored) != strict_json.loads(strict_json.dumps(received.reports))
+    if stored is None:
+        return False
+    return _facts_in(strict_json.loads(stored)) != _facts_in(strict_json.loads(strict_json.dumps(received.reports)))
+
+
+def _facts_in(reports: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Without sealed tokens: the same one is sealed differently every time."""
+    return [{name: value for name, value in report.items() if name != "saved"} for report in reports]
 
 
 def _conflict(received: Received) -> list[int]:
@@ -175,6 +185,8 @@ def _apply(events: Sequence[_Event], *, touched: int | None = None) -> list[int]
         for event in events
         for report in event.reports
     ]
+    for fact in facts:
+        _take_method(fact)
 
     def beside() -> Iterator[Part]:
         yield _events_part([_outcome(event, facts, now) for event in events], now)
@@ -183,6 +195,13 @@ def _apply(events: Sequence[_Event], *, touched: int | None = None) -> list[int]
 
     apply_reports(facts, wait=False, beside=beside(), now=now)
     return sorted({f.work.state.id for f in facts if f.work is not None and f.work.wants_fetch})
+
+
+def _take_method(fact: Fact) -> None:
+    """A report about a saved method is about no payment: it goes to its profile, and the frame finds nothing to do."""
+    if fact.report is not None and fact.report.about is Subject.METHOD:
+        is_known = profiles.apply_method_report(fact.key, fact.report)
+        fact.verdict = Verdict.APPLIED if is_known else Verdict.UNMATCHED
 
 
 # The gravest verdict among an event's reports decides its state.
@@ -287,10 +306,11 @@ def _sweep_batch(limit: int, moment: datetime) -> tuple[int, list[int]]:
 
 def _event(row: Sequence[Any]) -> _Event:
     event_id, reports, tries, received_at, key_id, lab_id, mode, gateway, account = row
+    key = KeyFacts(id=key_id, lab_id=lab_id, mode=mode, gateway=gateway, account=account)
     return _Event(
         id=event_id,
-        key=KeyFacts(id=key_id, lab_id=lab_id, mode=mode, gateway=gateway, account=account),
-        reports=tuple(encoding.report_from_json(one) for one in strict_json.loads(reports)),
+        key=key,
+        reports=tuple(encoding.report_from_json(saving.shown(one, key)) for one in strict_json.loads(reports)),
         tries=tries,
         received_at=received_at,
     )

@@ -16,7 +16,7 @@ from payments.work import PaymentState
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
-    """`parts` is what `initiate.order_parts` kept of customer and billing."""
+    """`parts` is what `orders.order_parts` kept of customer and billing."""
 
     state: PaymentState
     key: keys.KeyRow

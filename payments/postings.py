@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from core.gateways.types import Mode
 from finance import ledger
-from finance.postings import Posting, capture_posting, fee_posting, refund_posting, refund_reversal_posting
+from finance.models import TransactionKind
+from finance.postings import (
+    Posting,
+    TransactionName,
+    capture_posting,
+    dispute_posting,
+    dispute_returned_posting,
+    fee_posting,
+    refund_posting,
+    reversal_posting,
+)
 from payments.work import MoneyMoved, MovedKind, PaymentState, Work
 
 SOURCE_PAYMENT: Final = "payment"
 SOURCE_FEE: Final = "payment_fee"
 SOURCE_REFUND: Final = "refund"
 SOURCE_REFUND_RETURNED: Final = "refund_returned"
+SOURCE_DISPUTE: Final = "dispute"
 
 
 def of(work: Work) -> list[Posting]:
@@ -29,39 +40,39 @@ def book(booked: list[Posting]) -> None:
 
 
 def _posting(state: PaymentState, moved: MoneyMoved) -> Posting:
-    if moved.kind is MovedKind.REFUND_REVERSAL:
-        return refund_reversal_posting(
-            lab_id=state.lab_id,
-            payment_id=state.id,
-            asset=state.currency,
-            refund_source=SOURCE_REFUND,
-            refund_source_id=moved.key,
-            source=SOURCE_REFUND_RETURNED,
-            source_id=moved.key,
-            description=f"Refund {moved.key} came back",
-        )
+    common: dict[str, Any] = {"lab_id": state.lab_id, "payment_id": state.id, "asset": state.currency}
+    if moved.reverses:
+        return _reversal(state, moved, common)
+    common |= {"gateway_key_id": moved.gateway_key_id, "amount_minor": moved.amount}
     if moved.kind is MovedKind.FEE:
-        return fee_posting(
-            lab_id=state.lab_id,
-            payment_id=state.id,
-            gateway_key_id=state.gateway_key_id,
-            asset=state.currency,
-            amount_minor=moved.amount,
-            source=SOURCE_FEE,
-            source_id=f"{state.public_id}:{moved.key}",
-            description=f"Gateway fee of {state.public_id}",
-        )
-    is_capture = moved.kind is MovedKind.CAPTURE
-    build = capture_posting if is_capture else refund_posting
-    return build(
-        lab_id=state.lab_id,
-        payment_id=state.id,
-        gateway_key_id=state.gateway_key_id,
-        purpose=state.purpose,
-        asset=state.currency,
-        amount_minor=moved.amount,
-        customer_id=state.customer_id,
-        source=SOURCE_PAYMENT if is_capture else SOURCE_REFUND,
-        source_id=f"{state.public_id}:{moved.key}" if is_capture else moved.key,
-        description=f"Payment {state.public_id}" if is_capture else f"Refund {moved.key} of {state.public_id}",
+        source_id = f"{state.public_id}:{moved.key}"
+        text = f"Gateway fee of {state.public_id}"
+        return fee_posting(**common, source=SOURCE_FEE, source_id=source_id, description=text)
+    common |= {"purpose": state.purpose, "customer_id": state.customer_id}
+    if moved.kind is MovedKind.CAPTURE:
+        source_id = f"{state.public_id}:{moved.key}"
+        text = f"Payment {state.public_id}"
+        return capture_posting(**common, source=SOURCE_PAYMENT, source_id=source_id, description=text)
+    if moved.kind is MovedKind.REFUND:
+        text = f"Refund {moved.key} of {state.public_id}"
+        return refund_posting(**common, source=SOURCE_REFUND, source_id=moved.key, description=text)
+    text = f"Dispute {moved.key.partition(':')[0]} of {state.public_id}"
+    build = dispute_posting if moved.kind is MovedKind.DISPUTE else dispute_returned_posting
+    return build(**common, source=SOURCE_DISPUTE, source_id=moved.key, description=text)
+
+
+def _reversal(state: PaymentState, moved: MoneyMoved, common: dict[str, Any]) -> Posting:
+    """What came back whole: exactly the entries of the first posting, sign turned."""
+    is_refund = moved.kind is MovedKind.REFUND_REVERSAL
+    what = "Refund" if is_refund else "Dispute"
+    return reversal_posting(
+        **common,
+        original=TransactionName(
+            source=SOURCE_REFUND if is_refund else SOURCE_DISPUTE,
+            source_id=moved.reverses,
+            kind=TransactionKind.REFUND if is_refund else TransactionKind.ADJUSTMENT,
+        ),
+        source=SOURCE_REFUND_RETURNED if is_refund else SOURCE_DISPUTE,
+        source_id=moved.key,
+        description=f"{what} {moved.key.partition(':')[0]} of {state.public_id} came back",
     )

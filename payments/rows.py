@@ -14,6 +14,7 @@ from core.gateways.types import (
     Attention,
     ClientToken,
     Decline,
+    DisputeStatus,
     FraudStatus,
     Method,
     Mode,
@@ -21,18 +22,18 @@ from core.gateways.types import (
     PaymentStatus,
     RefundStatus,
 )
-from payments.work import PaymentState, RefundState
+from payments.work import DisputeState, PaymentState, RefundState
 
 # Columns that never change after the insert, then those that the frame writes, with their SQL types.
 FIXED: Final = (
-    "id", "public_id", "lab_id", "mode", "gateway", "gateway_key_id", "purpose", "merchant_reference", "currency",
-    "amount", "customer_id", "capture_mode", "link_id", "page_token_sealed", "description", "return_url",
+    "id", "public_id", "lab_id", "mode", "purpose", "merchant_reference", "currency",
+    "amount", "customer_id", "capture_mode", "wants_saved", "profile_id", "link_id", "page_token_sealed", "description", "return_url",
     "metadata", "created_at",
 )  # fmt: skip
 WRITTEN: Final[Mapping[str, str]] = {
-    "try_number": "smallint", "status": "text", "authorized": "numeric", "capture_asked": "numeric",
+    "gateway": "text", "gateway_key_id": "bigint", "try_number": "smallint", "status": "text", "authorized": "numeric", "capture_asked": "numeric",
     "received": "numeric", "captured": "numeric", "refund_reserved": "numeric", "refunded": "numeric",
-    "refunded_seen": "numeric", "fee": "numeric", "gateway_reference": "text", "is_acknowledged": "boolean",
+    "refunded_seen": "numeric", "fee": "numeric", "disputed": "numeric", "gateway_reference": "text", "is_acknowledged": "boolean",
     "next_action": "jsonb", "method": "jsonb", "coin": "jsonb", "decline": "jsonb", "fraud_status": "text",
     "fraud_message": "text", "attention": "text[]", "is_duplicate": "boolean", "claim": "text",
     "holds_link_use": "boolean", "transition_seq": "int", "unknown_since": "timestamptz", "check_count": "smallint",
@@ -44,6 +45,10 @@ SELECT: Final = ", ".join(f"p.{name}" for name in COLUMNS)
 _MONEY: Final = frozenset(name for name, kind in WRITTEN.items() if kind == "numeric") | {"amount"}
 _JSON: Final = frozenset(name for name, kind in WRITTEN.items() if kind == "jsonb") | {"metadata"}
 
+DISPUTE_COLUMNS: Final = (
+    "id", "public_id", "gateway_reference", "status", "amount", "withdrawn", "moves", "reason", "respond_by",
+    "opened_at", "closed_at", "next_check_at",
+)  # fmt: skip
 _METHOD: Final = tuple(Method.__dataclass_fields__)
 
 REFUND_COLUMNS: Final = (
@@ -127,3 +132,14 @@ def read_refund(row: Sequence[Any] | Mapping[str, Any]) -> RefundState:
         if isinstance(values[name], str):
             values[name] = datetime.fromisoformat(values[name])
     return RefundState(**values)
+
+
+def read_dispute(row: Mapping[str, Any]) -> DisputeState:
+    """A JSON object of DISPUTE_COLUMNS."""
+    values = dict(row)
+    values["status"] = DisputeStatus(values["status"])
+    values["amount"] = None if values["amount"] is None else int(values["amount"])
+    values["withdrawn"] = int(values["withdrawn"])
+    for name in ("respond_by", "opened_at", "closed_at", "next_check_at"):
+        values[name] = None if values[name] is None else datetime.fromisoformat(values[name])
+    return DisputeState(**values)

@@ -8,7 +8,7 @@ from core.gateways import encoding, registry
 from core.gateways.port import CanRefund
 from core.gateways.types import Attention, PaymentStatus
 from payments.states import OPEN
-from payments.work import PaymentState, RefundState
+from payments.work import DisputeState, PaymentState, RefundState
 
 _GRAVITY = {attention: place for place, attention in enumerate(Attention)}
 
@@ -21,7 +21,7 @@ def payment(state: PaymentState, *, pay_url: str | None) -> dict[str, Any]:
         "reference": state.merchant_reference or None,
         "status": state.status.value,
         "refund_status": refund_status(state),
-        "dispute_status": "disputed" if Attention.DISPUTED in state.attention else "none",
+        "dispute_status": dispute_status(state),
         "attention": [word.value for word in sorted(state.attention, key=_GRAVITY.__getitem__)],
         "fraud": {"status": state.fraud_status.value, "message": state.fraud_message or None},
         "purpose": state.purpose,
@@ -31,6 +31,7 @@ def payment(state: PaymentState, *, pay_url: str | None) -> dict[str, Any]:
         "captured": state.captured,
         "received": state.received,
         "refunded": state.refunded,
+        "disputed": state.disputed,
         "refundable": refundable(state),
         "fee": state.fee or None,
         "description": state.description or None,
@@ -81,6 +82,31 @@ def refund(state: RefundedPayment, one: RefundState) -> dict[str, Any]:
         "is_external": one.is_external,
         "created_at": encoding.time_to_json(one.created_at),
         "completed_at": encoding.time_to_json(one.completed_at),
+    }
+
+
+def dispute_status(state: PaymentState) -> str:
+    """none, open (a person must act, or the money is gone), or withdrawn (held back while nobody has to act)."""
+    if Attention.DISPUTED in state.attention:
+        return "open"
+    return "withdrawn" if state.disputed else "none"
+
+
+def dispute(state: PaymentState, one: DisputeState) -> dict[str, Any]:
+    """The dispute object of the API. `withdrawn` is what the gateway holds back because of it now."""
+    time = encoding.time_to_json
+    return {
+        "id": one.public_id,
+        "payment": state.public_id,
+        "status": one.status.value,
+        "amount": one.amount,
+        "withdrawn": one.withdrawn,
+        "currency": state.currency,
+        "reason": one.reason or None,
+        "respond_by": time(one.respond_by),
+        "gateway_reference": one.gateway_reference,
+        "opened_at": time(one.opened_at),
+        "closed_at": time(one.closed_at),
     }
 
 

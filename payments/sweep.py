@@ -17,10 +17,10 @@ from django.db import close_old_connections, connection, connections, transactio
 from core import clock, crash
 from core.gateways.types import Attention
 from payments import inbox
-from payments.frame import Fact, KeyFacts, apply_reports
+from payments.frame import Fact, apply_reports
 from payments.services import fetching
 from payments.states import CauseKind
-from payments.work import Cause, Work
+from payments.work import Cause, KeyFacts, Work
 
 _log = logging.getLogger(__name__)
 

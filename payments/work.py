@@ -10,6 +10,7 @@ from core.gateways.types import (
     Attention,
     CoinFacts,
     Decline,
+    DisputeStatus,
     FraudStatus,
     Method,
     Mode,
@@ -18,10 +19,22 @@ from core.gateways.types import (
     PaymentStatus,
     RefundStatus,
     Report,
+    SavedMethod,
     Subject,
 )
 from core.money import Money
 from payments.states import FINAL, CauseKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyFacts:
+    """What has to be known of the gateway key through which a report came."""
+
+    id: int
+    lab_id: int
+    mode: str
+    gateway: str
+    account: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +56,8 @@ class MovedKind(StrEnum):
     FEE = "fee"
     REFUND = "refund"
     REFUND_REVERSAL = "refund_reversal"
+    DISPUTE = "dispute"
+    DISPUTE_RETURNED = "dispute_returned"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +67,8 @@ class MoneyMoved:
     kind: MovedKind
     amount: int
     key: str
+    gateway_key_id: int  # through which account
+    reverses: str = ""  # the key of the fact that this one takes back whole
 
 
 @dataclass(slots=True, kw_only=True)
@@ -75,6 +92,25 @@ class RefundState:
     check_count: int = 0
     next_check_at: datetime | None = None
     created_at: datetime | None = None
+    is_changed: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class DisputeState:
+    """One dispute. `id` None: to be inserted. Amounts in minor units of the payment's currency."""
+
+    id: int | None
+    public_id: str
+    gateway_reference: str
+    status: DisputeStatus
+    amount: int | None = None
+    withdrawn: int = 0
+    moves: int = 0
+    reason: str = ""
+    respond_by: datetime | None = None
+    opened_at: datetime | None = None
+    closed_at: datetime | None = None
+    next_check_at: datetime | None = None
     is_changed: bool = False
 
 
@@ -105,6 +141,7 @@ class PaymentState:
     refunded: int
     refunded_seen: int
     fee: int
+    disputed: int
     gateway_reference: str
     is_acknowledged: bool
     next_action: NextAction | None
@@ -116,6 +153,8 @@ class PaymentState:
     attention: set[Attention]
     is_duplicate: bool
     claim: str
+    wants_saved: bool
+    profile_id: int | None
     link_id: int | None
     holds_link_use: bool
     page_token_sealed: str
@@ -171,14 +210,29 @@ class Work:
     """A payment and everything that the folded reports ask to be written beside it."""
 
     state: PaymentState
+    via: KeyFacts  # through which key the report at hand came; not always the payment's latest
     refunds: list[RefundState] = field(default_factory=list)
+    disputes: list[DisputeState] = field(default_factory=list)
     transitions: list[Transition] = field(default_factory=list)
     moved: list[MoneyMoved] = field(default_factory=list)
-    events: list[tuple[str, RefundState | None]] = field(default_factory=list)
+    events: list[tuple[str, RefundState | DisputeState | None]] = field(default_factory=list)
     new_names: dict[str, bool] = field(default_factory=dict)  # name -> whether it names a refund
+    saved: list[SavedMethod] = field(default_factory=list)
     wants_fetch: bool = False
     gives_link_use_back: bool = False
     is_changed: bool = False
+
+    def has_news(self) -> bool:
+        """Whether anything beside the payment's own row is to be written."""
+        return bool(
+            self.transitions
+            or self.events
+            or self.moved
+            or self.new_names
+            or self.saved
+            or any(refund.is_changed for refund in self.refunds)
+            or any(dispute.is_changed for dispute in self.disputes)
+        )
 
     def record_transition(self, to: PaymentStatus, cause: Cause) -> None:
         self.state.transition_seq += 1
@@ -192,9 +246,13 @@ class Work:
             self.state.attention.add(attention)
             self.tell("payment.attention")
 
-    def tell(self, event: str, refund: RefundState | None = None) -> None:
-        """Queue an outgoing event about the payment, or about one of its refunds."""
-        self.events.append((event, refund))
+    def tell(self, event: str, about: RefundState | DisputeState | None = None) -> None:
+        """Queue an outgoing event about the payment, or about one of its refunds or disputes."""
+        self.events.append((event, about))
+
+    def money(self, kind: MovedKind, amount: int, key: str, *, reverses: str = "") -> None:
+        """Note a fact for the ledger, through the account that reported it."""
+        self.moved.append(MoneyMoved(kind=kind, amount=amount, key=key, gateway_key_id=self.via.id, reverses=reverses))
 
     def learn_names(self, report: Report, cause: Cause) -> None:
         """Keep the gateway's names of the payment. An answer to a question of ours names it best; webhooks fill in."""
@@ -229,6 +287,6 @@ def names_in(report: Report) -> list[str]:
     names = [report.reference, report.gateway_reference, *report.other_references]
     if report.payment is not None:
         names += [report.payment.reference, report.payment.gateway_reference, *report.payment.other_references]
-    if report.about is Subject.PAYOUT:
+    if report.about in {Subject.PAYOUT, Subject.METHOD}:
         return []
     return list(dict.fromkeys(name for name in names if name))

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 from django.db import connection
 
 from core import outbox, strict_json
-from payments import rows, showing
-from payments.work import RefundState, Transition, Work
+from payments import rows, saving, showing
+from payments.work import DisputeState, RefundState, Transition, Work
 
 if TYPE_CHECKING:
     from payments.frame import Fact
@@ -49,6 +49,22 @@ def _parts(changed: Sequence[Work], named: Sequence[Work], now: datetime) -> Ite
             "refunds_written",
             _REFUNDS,
             [_refund(r) for w in changed for r in w.refunds if r.id is not None and r.is_changed],
+        ),
+        ("disputes_added", _NEW_DISPUTES, [_new_dispute(w, d) for w in changed for d in w.disputes if d.id is None]),
+        (
+            "disputes_written",
+            _DISPUTES,
+            [_dispute(d) for w in changed for d in w.disputes if d.id is not None and d.is_changed],
+        ),
+        (
+            "methods_saved",
+            saving.INSERT,
+            [
+                saving.row_of(key=w.via, customer_id=w.state.customer_id, saved=one)
+                for w in changed
+                for one in w.saved
+                if w.state.customer_id is not None
+            ],
         ),
         ("links_written", _LINKS, _links(changed)),
         ("events_told", _OUTBOX, [row for work in changed for row in _events(work, now)]),
@@ -118,6 +134,35 @@ def _refund(refund: RefundState) -> dict[str, Any]:
     }
 
 
+def _new_dispute(work: Work, dispute: DisputeState) -> dict[str, Any]:
+    state = work.state
+    return {
+        **_dispute(dispute),
+        "lab_id": state.lab_id,
+        "mode": state.mode,
+        "payment_id": state.id,
+        "gateway_key_id": work.via.id,
+        "public_id": dispute.public_id,
+        "gateway_reference": dispute.gateway_reference,
+        "currency": state.currency,
+        "opened_at": dispute.opened_at,
+    }
+
+
+def _dispute(dispute: DisputeState) -> dict[str, Any]:
+    return {
+        "id": dispute.id,
+        "status": dispute.status,
+        "amount": dispute.amount,
+        "withdrawn": dispute.withdrawn,
+        "moves": dispute.moves,
+        "reason": dispute.reason,
+        "respond_by": dispute.respond_by,
+        "closed_at": dispute.closed_at,
+        "next_check_at": dispute.next_check_at,
+    }
+
+
 def _links(changed: Sequence[Work]) -> list[dict[str, Any]]:
     given_back: dict[int, int] = {}
     for work in changed:
@@ -129,21 +174,32 @@ def _links(changed: Sequence[Work]) -> list[dict[str, Any]]:
 def _events(work: Work, now: datetime) -> list[dict[str, Any]]:
     state = work.state
     found = []
-    for kind, refund in dict.fromkeys((kind, refund and refund.public_id) for kind, refund in work.events):
-        about = next((one for one in work.refunds if one.public_id == refund), None) if refund else None
-        data = showing.refund(state, about) if about is not None else showing.payment(state, pay_url=None)
+    told: set[tuple[str, int]] = set()
+    for kind, about in work.events:
+        if (kind, id(about)) in told:
+            continue
+        told.add((kind, id(about)))
+        object_type, object_id, data = _object(work, about)
         found.append(
             outbox.event_row(
                 lab_id=state.lab_id,
                 mode=state.mode,
                 type=kind,
-                object_type="payment" if about is None else "refund",
-                object_id=state.public_id if about is None else about.public_id,
+                object_type=object_type,
+                object_id=object_id,
                 data=data,
                 occurred_at=now,
             )
         )
     return found
+
+
+def _object(work: Work, about: RefundState | DisputeState | None) -> tuple[str, str, dict[str, Any]]:
+    if isinstance(about, RefundState):
+        return "refund", about.public_id, showing.refund(work.state, about)
+    if isinstance(about, DisputeState):
+        return "dispute", about.public_id, showing.dispute(work.state, about)
+    return "payment", work.state.public_id, showing.payment(work.state, pay_url=None)
 
 
 _SET: Final = ", ".join(f"{name} = x.{name}" for name in rows.WRITTEN)
@@ -181,6 +237,24 @@ _REFUNDS: Final = f"""
     UPDATE payments_refund r SET {", ".join(f"{name} = x.{name}" for name in _REFUND_NAMES.split(", "))},
       updated_at = clock_timestamp()
     FROM jsonb_to_recordset(%s::jsonb) AS x(id bigint, {_REFUND_FIELDS}) WHERE r.id = x.id"""  # noqa: S608
+
+_DISPUTE_FIELDS: Final = (
+    "status text, amount numeric, withdrawn numeric, moves smallint, reason text, respond_by timestamptz, "
+    "closed_at timestamptz, next_check_at timestamptz"
+)
+_DISPUTE_NAMES: Final = ", ".join(part.split()[0] for part in _DISPUTE_FIELDS.split(", "))
+
+_NEW_DISPUTES: Final = f"""
+    INSERT INTO payments_dispute (lab_id, mode, payment_id, gateway_key_id, public_id, gateway_reference, currency, opened_at,
+      {_DISPUTE_NAMES})
+    SELECT x.* FROM jsonb_to_recordset(%s::jsonb) AS x(lab_id bigint, mode text, payment_id bigint,
+      gateway_key_id bigint, public_id text, gateway_reference text, currency text, opened_at timestamptz,
+      {_DISPUTE_FIELDS})"""  # noqa: S608
+
+_DISPUTES: Final = f"""
+    UPDATE payments_dispute d SET {", ".join(f"{name} = x.{name}" for name in _DISPUTE_NAMES.split(", "))},
+      updated_at = clock_timestamp()
+    FROM jsonb_to_recordset(%s::jsonb) AS x(id bigint, {_DISPUTE_FIELDS}) WHERE d.id = x.id"""  # noqa: S608
 
 _LINKS: Final = """
     UPDATE payments_onlinepayment l SET uses = greatest(l.uses - x.n, 0)

@@ -9,11 +9,13 @@ from typing import Any, Final
 from core.api import fields
 from core.api.authentication import ApiKeyContext
 from core.api.fields import FieldError, Fields
+from core.errors import NotFound
 from core.gateways import registry
 from core.gateways.types import CaptureMode, CustomerDetails, Presentation
 from core.money import MAX_MINOR, Money
 from payments.models import Purpose
-from payments.services.initiate import Order
+from payments.services import profiles
+from payments.services.orders import Order, Profile
 
 EXPIRES_IN: Final = (60, 90 * 24 * 3600)
 _BILLING: Final[Mapping[str, int]] = {
@@ -50,14 +52,43 @@ def read_order(data: Any, context: ApiKeyContext) -> Order:
         "expires_in": take.take("expires_in", fields.whole_number(*EXPIRES_IN)),
         "customer_ip": take.take("customer_ip", fields.clean_ip_address),
         "metadata": take.take("metadata", fields.clean_metadata, {}),
+        "methods": _methods(take),
+        "save_method": take.take("save_method", _clean_flag, False),
     }
+    if order["save_method"] and (customer is None or not customer.id):
+        take.refuse("customer", FieldError("customer_required", "A method is saved for a customer: send customer.id."))
+    profile = take.take("profile", fields.clean_public_id)
     if amount is not None and (order["tax"] or 0) + (order["delivery"] or 0) > amount:
         take.refuse(
             "tax", FieldError("parts_exceed_amount", "Tax and delivery are parts of amount; together they exceed it.")
         )
     take.check()
     assert amount is not None and currency is not None
-    return Order(money=Money(amount, currency), **order)
+    return Order(money=Money(amount, currency), profile=_profile(profile, customer, context), **order)
+
+
+def _profile(public_id: str | None, customer: CustomerDetails | None, context: ApiKeyContext) -> Profile | None:
+    """The saved method to charge; another lab's, mode's or customer's is a 404 like a missing one."""
+    if public_id is None:
+        return None
+    found = profiles.for_charge(
+        public_id=public_id, lab_id=context.lab_id, mode=context.mode, customer=customer.id if customer else None
+    )
+    if found is None:
+        raise NotFound
+    return found
+
+
+def _methods(take: Fields) -> tuple[str, ...]:
+    """`method`: one word such as card, upi or netbanking, where the caller wants no other."""
+    word = take.take("method", fields.text_of(32))
+    return (word,) if word else ()
+
+
+def _clean_flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise FieldError("invalid_type", "Send true or false.")
+    return value
 
 
 def clean_gateway(value: object) -> str:
@@ -130,5 +161,6 @@ def plain(order: Order) -> dict[str, Any]:
     found = {name: getattr(order, name) for name in Order.__dataclass_fields__ if name != "customer"}
     found["money"] = [order.money.minor, order.money.asset]
     customer = order.customer
+    found["profile"] = order.profile.id if order.profile else None
     found["customer"] = customer and [customer.id, customer.name, customer.email, customer.phone]
     return found

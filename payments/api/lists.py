@@ -21,7 +21,7 @@ from payments.api import documents
 from payments.api.manners import clean_time, filters_of, path_id
 from payments.api.views import caller, json_response
 from payments.models import Payment, Refund
-from payments.services import initiate
+from payments.services import orders
 from payments.work import PaymentState
 
 ANY: Final = "any"
@@ -40,7 +40,7 @@ class PaymentListView(APIView):
         take.check()
         page = paginate(
             found.only(*rows.COLUMNS), lab_id=context.lab_id, query=request.query_params,
-            show=lambda row: initiate.shown(_state_of(row)),
+            show=lambda row: orders.shown(_state_of(row)),
         )  # fmt: skip
         return json_response(page)
 
@@ -73,7 +73,7 @@ class PaymentView(APIView):
 
     @documents.GET_PAYMENT
     def get(self, request: Request, public_id: str) -> HttpResponse:
-        return json_response(initiate.shown(_payment(caller(request), public_id)))
+        return json_response(orders.shown(_payment(caller(request), public_id)))
 
 
 def _payment(context: ApiKeyContext, public_id: str) -> PaymentState:

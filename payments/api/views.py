@@ -16,7 +16,7 @@ from core.api.authentication import ApiKeyContext
 from core.errors import DomainError, NotFound
 from payments import loading, reading
 from payments.api import documents, inputs
-from payments.services import errors, fetching, initiate, operations, resuming
+from payments.services import errors, fetching, initiate, operations, orders, resuming
 from payments.services.initiate import Held
 from payments.states import FINAL
 from payments.work import PaymentState
@@ -109,7 +109,7 @@ class StatusView(APIView):
             raise NotFound
         if _is_worth_asking(state):
             state = fetching.refresh(state.id) or state
-        return json_response(initiate.shown(state))
+        return json_response(orders.shown(state))
 
 
 def _is_worth_asking(state: PaymentState) -> bool:
@@ -193,7 +193,7 @@ def _on_payment(
     loaded = operations.load(public_id, lab_id=context.lab_id, mode=context.mode)
 
     def work(recorded: Any, held: Held) -> dict[str, Any]:
-        return initiate.shown(resuming.send_or_look(recorded, held, send))
+        return orders.shown(resuming.send_or_look(recorded, held, send))
 
     return once(
         request, route=f"/v1/payments/{{id}}/{verb}", path=f"/v1/payments/{public_id}/{verb}", validated=[amount],

@@ -1,5 +1,6 @@
 """The tables of payments."""
 
+from payments.models.disputes import Dispute
 from payments.models.inbox import OPEN_STATES, EventState, WebhookEvent
 from payments.models.keys import PaymentGatewayKey
 from payments.models.links import OnlinePayment
@@ -13,10 +14,14 @@ from payments.models.payment import (
     Purpose,
     Refund,
 )
+from payments.models.profiles import CustomerPaymentProfile, ProfileStatus
+from payments.models.routing import RoutingRule
 
 __all__ = [
     "LIVE_STATUSES",
     "OPEN_STATES",
+    "CustomerPaymentProfile",
+    "Dispute",
     "EventState",
     "GatewayReference",
     "OnlinePayment",
@@ -25,7 +30,9 @@ __all__ = [
     "PaymentGatewayKey",
     "PaymentGatewayTransaction",
     "PaymentTransition",
+    "ProfileStatus",
     "Purpose",
     "Refund",
+    "RoutingRule",
     "WebhookEvent",
 ]

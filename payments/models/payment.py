@@ -63,6 +63,7 @@ class Payment(LabModel):
     refunded = MinorField(default=0, db_default=0)
     refunded_seen = MinorField(default=0, db_default=0)  # a total in a payment's report: only a question
     fee = MinorField(default=0, db_default=0)
+    disputed = MinorField(default=0, db_default=0)  # what gateways hold back because of disputes now
     gateway_reference = models.CharField(max_length=255, blank=True, default="", db_default="")
     is_acknowledged = models.BooleanField(default=False, db_default=False)
     next_action = models.JSONField(null=True, blank=True)
@@ -79,6 +80,10 @@ class Payment(LabModel):
     is_duplicate = models.BooleanField(default=False, db_default=False)
     claim = models.CharField(max_length=16, blank=True, default="", db_default="")  # waits for a fetch to confirm it
 
+    wants_saved = models.BooleanField(default=False, db_default=False)  # the customer consented to saving the method
+    profile = models.ForeignKey(
+        "payments.CustomerPaymentProfile", on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
     link = models.ForeignKey(
         "payments.OnlinePayment", on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )

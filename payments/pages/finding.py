@@ -12,7 +12,7 @@ from django.db import connection
 from core.hashing import keyed_hash
 from core.models import Lab
 from payments import rows
-from payments.services.initiate import PAGE_PURPOSE
+from payments.services.orders import PAGE_PURPOSE
 from payments.work import PaymentState
 
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{22,64}", re.ASCII)

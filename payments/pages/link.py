@@ -14,7 +14,7 @@ from core.money import Money
 from payments.models import OnlinePayment
 from payments.pages import finding, looks, options, responses, words
 from payments.pages.forms import LinkForm
-from payments.services import initiate, link_payments
+from payments.services import link_payments, orders
 from payments.services.errors import NoGateway, ReferenceInUse
 
 GONE: Final = 410
@@ -59,7 +59,7 @@ def _pay(request: HttpRequest, found: OnlinePayment) -> HttpResponse:
         form.errors["form"] = "This amount cannot be paid this way. Change the amount, or choose another way."
         return _form_page(request, found, form, status=400)
     response = HttpResponse(status=303)
-    response["Location"] = f"{settings.PUBLIC_URL}/pay/{initiate.page_token(state)}"
+    response["Location"] = f"{settings.PUBLIC_URL}/pay/{orders.page_token(state)}"
     return response
 
 

@@ -1,14 +1,12 @@
-"""Which gateway key takes a payment: the first in priority order that can, with a reason for each that cannot."""
+"""Whether a gateway key can take a payment, and if not, why not."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core.gateways import registry
 from core.gateways.types import CaptureMode, Description, Presentation
 from core.money import Money
-from payments.services.errors import NoGateway
 from payments.services.keys import KeyRow
 
 
@@ -20,18 +18,10 @@ class Wish:
     capture: CaptureMode = CaptureMode.AUTOMATIC
     presentation: Presentation = Presentation.HOSTED
     pay_currency: str | None = None
+    methods: tuple[str, ...] = ()  # any of these, where something is asked for
+    country: str | None = None
+    save_method: bool = False
     allowed_gateways: tuple[str, ...] = ()
-
-
-def choose(keys: Sequence[KeyRow], wish: Wish) -> KeyRow:
-    """Raises NoGateway with the reasons."""
-    reasons: list[dict[str, str]] = []
-    for key in keys:
-        why = why_not(key, wish)
-        if why is None:
-            return key
-        reasons.append({"gateway": key.gateway, "gateway_key": key.public_id, "reason": why})
-    raise NoGateway(reasons)
 
 
 def why_not(key: KeyRow, wish: Wish) -> str | None:
@@ -42,7 +32,7 @@ def why_not(key: KeyRow, wish: Wish) -> str | None:
         about = key.about
     except registry.UnknownGateway:
         return "this gateway is not installed"
-    return _why_not_money(key, about, wish) or _why_not_way(about, wish)
+    return _why_not_money(key, about, wish) or _why_not_way(key, about, wish)
 
 
 def _why_not_money(key: KeyRow, about: Description, wish: Wish) -> str | None:
@@ -56,11 +46,15 @@ def _why_not_money(key: KeyRow, about: Description, wish: Wish) -> str | None:
     return None
 
 
-def _why_not_way(about: Description, wish: Wish) -> str | None:
+def _why_not_way(key: KeyRow, about: Description, wish: Wish) -> str | None:
     if wish.capture is CaptureMode.MANUAL and not about.manual_capture:
         return f"{about.label} cannot hold money for a later capture"
     if wish.presentation not in about.presentations:
         return f"{about.label} has no {wish.presentation.value} form"
+    if wish.methods and not set(wish.methods) & set(about.methods):
+        return f"{about.label} cannot be paid by {' or '.join(wish.methods)}"
+    if wish.save_method and "save_methods" not in registry.abilities(registry.gateway_class(key.gateway)):
+        return f"{about.label} cannot save methods"
     if wish.pay_currency and not about.is_crypto:
         return f"{about.label} takes no coins; leave pay_currency out"
     return None

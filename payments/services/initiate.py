@@ -2,83 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from django.conf import settings
 from django.db import IntegrityError, connection
 
 from core import clock, crash, ids, labs, strict_json, transactions
 from core.api import idempotency, problems
-from core.encryption import Place, open_, seal
+from core.encryption import seal
 from core.errors import DomainError
-from core.gateways.errors import GatewayError, GatewayMisconfigured, OutcomeUnknown, RequestRejected
-from core.gateways.references import fit_reference
+from core.gateways.errors import (
+    GatewayError,
+    GatewayMisconfigured,
+    GatewayUnavailable,
+    OutcomeUnknown,
+    RequestRejected,
+)
+from core.gateways.port import CanSaveMethods
 from core.gateways.types import (
-    BillingDetails,
-    CaptureMode,
-    CustomerDetails,
+    ChargeRequest,
     Decline,
-    FraudStatus,
     Mode,
     Operation,
     PaymentRequest,
     PaymentStatus,
-    Presentation,
     Report,
+    SavedMethod,
 )
 from core.hashing import keyed_hash
-from core.money import Money
-from payments import fold, showing
+from payments import fold, health
 from payments.frame import Fact, apply_reports
 from payments.models import Outcome
-from payments.services import errors
-from payments.services.choosing import Wish, choose
+from payments.services import errors, exchanges, routing
 from payments.services.exchanges import Asked, Exchange, ask, is_held
-from payments.services.keys import KeyRow, active_keys, open_key, problem_part
+from payments.services.keys import KeyRow, open_key, problem_part
+from payments.services.orders import (
+    PAGE_PURPOSE,
+    Order,
+    build_request,
+    new_state,
+    order_parts,
+    page_place,
+    page_token,
+    shown,
+)
 from payments.states import CauseKind, Verdict
 from payments.work import Cause, PaymentState, Work
 from payments.writing import Part
 
 ROUTE: Final = "/payments/initiate"
-PAGE_PURPOSE: Final = "page_token"
-DEFAULT_EXPIRY_SECONDS: Final = 24 * 3600
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """A validated wish to be paid, whoever states it: the API, or a payment link."""
-
-    money: Money
-    purpose: str = "payment"
-    gateway: str = ""
-    merchant_reference: str = ""
-    description: str = ""
-    customer: CustomerDetails | None = None
-    billing: dict[str, str] = field(default_factory=dict)
-    tax: int | None = None
-    delivery: int | None = None
-    return_url: str = ""
-    capture: CaptureMode = CaptureMode.AUTOMATIC
-    presentation: Presentation = Presentation.HOSTED
-    pay_currency: str = ""
-    expires_in: int | None = None
-    customer_ip: str | None = None
-    metadata: dict[str, str] = field(default_factory=dict)
-    link_id: int | None = None
-    allowed_gateways: tuple[str, ...] = ()
-
-    @property
-    def wish(self) -> Wish:
-        return Wish(
-            amount=self.money,
-            capture=self.capture,
-            presentation=self.presentation,
-            pay_currency=self.pay_currency or None,
-            allowed_gateways=self.allowed_gateways,
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +62,9 @@ class Prepared:
     key: KeyRow
     exchange: Exchange
     request: PaymentRequest
+    parts: dict[str, Any]
+    others: tuple[KeyRow, ...] = ()  # who else could take it, in order
+    saved: SavedMethod | None = None  # charged while the customer is away
 
 
 Held = idempotency.Started | idempotency.Resume
@@ -101,9 +77,10 @@ _CREATE: Final = """
     WITH payment AS (
       INSERT INTO payments_payment (id, public_id, lab_id, mode, merchant_reference, purpose, currency, amount, tax, delivery,
         customer_id, billing, customer_ip, description, metadata, return_url, gateway_key_id, gateway, capture_mode,
-        presentation, pay_currency, link_id, holds_link_use, page_token_hash, page_token_sealed, expires_at, created_at)
+        presentation, pay_currency, wants_saved, profile_id, link_id, holds_link_use, page_token_hash, page_token_sealed,
+        expires_at, created_at)
       VALUES (coalesce(%s, nextval('payments_payment_id_seq')), %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s::jsonb, %s, %s,
-        %s::jsonb, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+        %s::jsonb, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
       RETURNING id, lab_id, mode, gateway_key_id
     ), history AS (
       INSERT INTO payments_paymenttransition (lab_id, mode, payment_id, seq, from_status, to_status, cause, cause_id, at)
@@ -124,20 +101,20 @@ def record(*, lab_id: int, mode: Mode, order: Order, payment_id: int | None = No
     Raises NoGateway, or ReferenceInUse where another live payment has the merchant reference.
     """
     now = clock.now()
-    customer_id = _customer_id(lab_id, order)
-    keys = active_keys(lab_id=lab_id, mode=mode, gateway=order.gateway, asset=order.money.asset)
-    key = choose(keys, order.wish)
-    state = _new_state(lab_id, mode, order, key, customer_id, now)
-    page_token = ids.token()
-    state.page_token_sealed = seal(lab_id, _page_place(state), page_token)
-    request = build_request(state, key, order_parts(order), page_token)
-    exchange = _exchange(state, key, request)
+    customer_id = order.profile.customer_id if order.profile else _customer_id(lab_id, order)
+    key, *others = _candidates(lab_id, mode, order)
+    state = new_state(lab_id, mode, order, key, customer_id, now)
+    token = ids.token()
+    state.page_token_sealed = seal(lab_id, page_place(state), token)
+    parts = order_parts(order)
+    request = build_request(state, key, parts, token)
+    exchange = _exchange(state, key, request, is_charge=order.profile is not None)
     parameters = [
         payment_id, state.public_id, lab_id, mode.value, state.merchant_reference, state.purpose, state.currency,
-        state.amount, order.tax, order.delivery, customer_id, strict_json.dumps(order_parts(order)), order.customer_ip,
+        state.amount, order.tax, order.delivery, customer_id, strict_json.dumps(parts), order.customer_ip,
         state.description, strict_json.dumps(state.metadata), state.return_url, key.id, key.gateway, state.capture_mode,
-        order.presentation.value, order.pay_currency, order.link_id, order.link_id is not None,
-        keyed_hash(PAGE_PURPOSE, page_token), state.page_token_sealed, state.expires_at, now,
+        order.presentation.value, order.pay_currency, state.wants_saved, state.profile_id, order.link_id, order.link_id is not None,
+        keyed_hash(PAGE_PURPOSE, token), state.page_token_sealed, state.expires_at, now,
         str(exchange.id), now, request.reference, *_without_payment(exchange),
     ]  # fmt: skip
     try:
@@ -146,7 +123,26 @@ def record(*, lab_id: int, mode: Mode, order: Order, payment_id: int | None = No
             state.id = cursor.fetchone()[0]
     except IntegrityError as error:
         raise _named(error) from error
-    return Prepared(state=state, key=key, exchange=exchange, request=request)
+    return Prepared(
+        state=state,
+        key=key,
+        exchange=exchange,
+        request=request,
+        parts=parts,
+        others=tuple(others),
+        saved=order.profile.saved if order.profile else None,
+    )
+
+
+def _candidates(lab_id: int, mode: Mode, order: Order) -> list[KeyRow]:
+    """Who is asked, in order. A saved method works with the key that saved it and no other."""
+    found = list(routing.route(lab_id=lab_id, mode=mode, gateway=order.gateway, wish=order.wish).keys)
+    if order.profile is None:
+        return found
+    only = [key for key in found if key.id == order.profile.gateway_key_id]
+    if not only:
+        raise errors.NoGateway([{"reason": "the gateway key of this saved method cannot take this payment now"}])
+    return only
 
 
 def _without_payment(exchange: Exchange) -> list[Any]:
@@ -171,70 +167,10 @@ def _customer_id(lab_id: int, order: Order) -> int | None:
     )  # fmt: skip
 
 
-def _new_state(
-    lab_id: int, mode: Mode, order: Order, key: KeyRow, customer_id: int | None, now: datetime
-) -> PaymentState:
-    lifetime = order.expires_in or key.about.default_expiry_seconds or DEFAULT_EXPIRY_SECONDS
-    blank: dict[str, Any] = dict.fromkeys(PaymentState.__dataclass_fields__)
-    known: dict[str, Any] = {
-        "id": 0, "public_id": ids.public_id("PAY"), "lab_id": lab_id, "mode": mode, "gateway": key.gateway,
-        "gateway_key_id": key.id, "account": key.account, "purpose": order.purpose,
-        "merchant_reference": order.merchant_reference, "currency": order.money.asset, "amount": order.money.minor,
-        "customer_id": customer_id, "capture_mode": order.capture.value, "try_number": 1,
-        "status": PaymentStatus.PENDING, "attention": set(), "fraud_status": FraudStatus.UNKNOWN,
-        "fraud_message": "", "gateway_reference": "", "claim": "", "link_id": order.link_id,
-        "holds_link_use": order.link_id is not None, "page_token_sealed": "", "description": order.description,
-        "return_url": order.return_url, "metadata": order.metadata, "transition_seq": 1, "created_at": now,
-        "expires_at": now + timedelta(seconds=lifetime), "references": (), "sent_reference": "",
-    }  # fmt: skip
-    zeros = dict.fromkeys(
-        ("authorized", "received", "captured", "refund_reserved", "refunded", "refunded_seen", "fee", "check_count"), 0
-    )
-    flags = dict.fromkeys(("is_acknowledged", "is_duplicate", "has_other_live"), False)
-    return PaymentState(**{**blank, **zeros, **flags, **known})
-
-
-def order_parts(order: Order) -> dict[str, Any]:
-    """What is kept of customer and billing, so that a repeat sends exactly the same."""
-    customer = order.customer
-    return {
-        "customer": None if customer is None else
-        {"id": customer.id, "name": customer.name, "email": customer.email, "phone": customer.phone},
-        "address": order.billing or None,
-        "customer_ip": order.customer_ip,
-        "presentation": order.presentation.value,
-        "pay_currency": order.pay_currency,
-        "expires_in": order.expires_in,
-    }  # fmt: skip
-
-
-def build_request(state: PaymentState, key: KeyRow, parts: dict[str, Any], page_token: str) -> PaymentRequest:
-    """The same request for the same payment and try, always: a repeat must not differ."""
-    page = f"{settings.PUBLIC_URL}/pay/{page_token}"
-    customer, address = parts["customer"], parts["address"]
-    return PaymentRequest(
-        reference=fit_reference(state.public_id, state.try_number, key.about.reference),
-        amount=state.money,
-        idempotency_key=f"{state.public_id}:initiate:{state.try_number}",
-        webhook_url=key.webhook_url(),
-        return_url=f"{page}/return",
-        cancel_url=page,
-        description=state.description or None,
-        customer=None if customer is None else CustomerDetails(**customer),
-        billing=None if address is None else BillingDetails(**address),
-        capture=CaptureMode(state.capture_mode),
-        presentation=Presentation(parts["presentation"]),
-        pay_currency=parts["pay_currency"] or None,
-        customer_ip=parts["customer_ip"],
-        created_at=state.created_at,
-        expires_at=state.expires_at if parts["expires_in"] else None,
-        metadata=state.metadata,
-    )
-
-
-def _exchange(state: PaymentState, key: KeyRow, request: PaymentRequest) -> Exchange:
+def _exchange(state: PaymentState, key: KeyRow, request: PaymentRequest, *, is_charge: bool = False) -> Exchange:
     return Exchange(
-        lab_id=state.lab_id, mode=state.mode, payment_id=0, gateway_key_id=key.id, operation=Operation.INITIATE,
+        lab_id=state.lab_id, mode=state.mode, payment_id=state.id, gateway_key_id=key.id,
+        operation=Operation.CHARGE_SAVED if is_charge else Operation.INITIATE,
         operation_id=request.idempotency_key, idempotency_key=request.idempotency_key,
         request={
             "reference": request.reference, "amount": state.amount, "currency": state.currency,
@@ -244,33 +180,97 @@ def _exchange(state: PaymentState, key: KeyRow, request: PaymentRequest) -> Exch
     )  # fmt: skip
 
 
-def _page_place(state: PaymentState) -> Place:
-    return Place(gateway_key=state.public_id, mode=state.mode, field="page_token")
-
-
-def page_token(state: PaymentState) -> str:
-    return open_(state.lab_id, _page_place(state), state.page_token_sealed)
-
-
-def shown(state: PaymentState) -> dict[str, Any]:
-    """The payment as its lab sees it, with the address of its pay page."""
-    return showing.payment(state, pay_url=f"{settings.PUBLIC_URL}/pay/{page_token(state)}")
-
-
 # Steps 2 and 3: ask, apply ------------------------------------------------------------------------------------------
 
 
 def send(prepared: Prepared, *, held: Held | None) -> PaymentState:
-    """Ask the gateway and apply what it says. No transaction may be open.
+    """Ask the gateway and apply what it says; go on to the next that could take it where nothing can have happened.
 
-    Raises GatewayRejected, GatewayGone, GatewayNotSetUp or OutcomeNotKnown, each after the state was recorded.
+    No transaction may be open. Raises GatewayRejected, GatewayGone, GatewayNotSetUp or OutcomeNotKnown, each after the
+    state was recorded.
     """
-    crash.point("initiate_before_call")
-    asked = ask(lambda: open_key(prepared.key).initiate(prepared.request))
-    crash.point("initiate_after_call")
-    if asked.error is not None:
-        raise record_error(prepared, asked, asked.error, held)
-    return record_answer(prepared, asked, asked.answer, held)
+    while True:
+        crash.point("initiate_before_call")
+        asked = ask(_call(prepared))
+        crash.point("initiate_after_call")
+        health.note(prepared.key.id, asked.error)
+        if asked.error is None:
+            return record_answer(prepared, asked, asked.answer, held)
+        if not prepared.others or not _may_go_on(prepared, asked.error):
+            raise record_error(prepared, asked, asked.error, held)
+        prepared = record_next_try(prepared, asked, asked.error)
+
+
+def _call(prepared: Prepared) -> Callable[[], Report]:
+    def call() -> Report:
+        gateway = open_key(prepared.key)
+        if prepared.saved is None:
+            return gateway.initiate(prepared.request)
+        if not isinstance(gateway, CanSaveMethods):
+            raise RequestRejected(f"{prepared.key.gateway} cannot charge saved methods")
+        return gateway.charge_saved(ChargeRequest(payment=prepared.request, saved=prepared.saved))
+
+    return call
+
+
+def _may_go_on(prepared: Prepared, error: GatewayError) -> bool:
+    """Only where no money can move by this try: never sent, refused, or an order that provably nobody ever received."""
+    if isinstance(error, (GatewayUnavailable, GatewayMisconfigured, RequestRejected)):
+        return True
+    return isinstance(error, OutcomeUnknown) and prepared.key.about.abandons_unanswered and prepared.saved is None
+
+
+_NEXT_TRY: Final = f"""
+    WITH closed AS (
+      UPDATE payments_paymentgatewaytransaction SET outcome = %s, error_class = %s, error = %s, duration_ms = %s,
+        lease_token = NULL, lease_until = NULL, finished_at = CASE WHEN %s THEN clock_timestamp() END
+      WHERE id = %s AND lease_token = %s AND outcome IN ('sent', 'unknown')
+    ), moved AS (
+      UPDATE payments_payment SET try_number = %s, gateway_key_id = %s, gateway = %s, updated_at = clock_timestamp()
+      WHERE id = %s AND status = 'pending' RETURNING id
+    ), name AS (
+      INSERT INTO payments_gatewayreference (lab_id, mode, gateway_key_id, payment_id, reference, is_ours)
+      SELECT %s, %s, %s, id, %s, true FROM moved
+    ), exchange AS (
+      INSERT INTO payments_paymentgatewaytransaction (id, lab_id, mode, payment_id, refund_id, gateway_key_id, operation,
+        operation_id, idempotency_key, request, request_hash, lease_token, lease_until)
+      SELECT %s, %s, %s, id, %s, %s, %s, %s, %s, %s::jsonb, %s, %s,
+        clock_timestamp() + interval '{exchanges.LEASE_SECONDS} seconds' FROM moved
+    ) SELECT id FROM moved"""  # noqa: S608 - only our own number of seconds
+
+
+def record_next_try(prepared: Prepared, asked: Asked, error: GatewayError) -> Prepared:
+    """Close this try and record the next, with a reference and a key of its own, in one commit before the next call.
+
+    The first reference stays: late money on it still finds the payment.
+    """
+    key, *others = prepared.others
+    state = replace(
+        prepared.state,
+        try_number=prepared.state.try_number + 1,
+        gateway=key.gateway,
+        gateway_key_id=key.id,
+        account=key.account,
+    )
+    request = build_request(state, key, prepared.parts, page_token(state))
+    exchange = _exchange(state, key, request)
+    is_unknown = isinstance(error, OutcomeUnknown)
+    outcome = Outcome.UNKNOWN if is_unknown else Outcome.FAILED
+    old = prepared.exchange
+
+    def body() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(_NEXT_TRY, [
+                outcome.value, type(error).__name__, error.reason[:500], asked.milliseconds, not is_unknown, old.id,
+                old.lease_token, state.try_number, key.id, key.gateway, state.id,
+                state.lab_id, state.mode.value, key.id, request.reference, *_without_payment(exchange),
+            ])  # fmt: skip
+            if cursor.fetchone() is None:
+                raise errors.WrongState("The payment went on by itself meanwhile; read its status.")
+
+    transactions.run(body)
+    crash.point("initiate_after_next_try_commit")
+    return replace(prepared, state=state, key=key, exchange=exchange, request=request, others=tuple(others))
 
 
 def record_answer(prepared: Prepared, asked: Asked, report: Report, held: Held | None) -> PaymentState:

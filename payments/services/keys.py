@@ -21,9 +21,8 @@ from core.gateways.port import Gateway
 from core.gateways.types import CredentialCheck, CredentialField, Description, Mode
 from core.hashing import keyed_hash
 from core.models import Lab, lab_id_of
-from payments.frame import KeyFacts
 from payments.models import PaymentGatewayKey
-from payments.services.errors import CurrencyDisabled
+from payments.work import KeyFacts
 from payments.writing import Part
 
 TOKEN_PURPOSE: Final = "webhook_token"
@@ -316,9 +315,8 @@ _ONLY: Final = f"""
     WHERE k.gateway = %s AND k.is_active AND l.is_active LIMIT 2"""  # noqa: S608
 
 _ACTIVE: Final = f"""
-    SELECT EXISTS (SELECT 1 FROM finance_currency c WHERE c.provider = '' AND c.code = %s AND NOT c.is_active), {SELECT}
-    FROM payments_paymentgatewaykey k
-    WHERE k.lab_id = %s AND k.mode = %s AND k.is_active AND (%s = '' OR k.gateway = %s)
+    SELECT {SELECT} FROM payments_paymentgatewaykey k
+    WHERE k.lab_id = %s AND k.mode = %s AND k.is_active
     ORDER BY k.priority, k.id"""  # noqa: S608
 
 
@@ -338,17 +336,11 @@ def find_only(gateway: str) -> KeyRow | None:
     return read_key(found[0]) if len(found) == 1 else None
 
 
-def active_keys(*, lab_id: int, mode: Mode, gateway: str = "", asset: str = "") -> list[KeyRow]:
-    """A lab's active keys of a mode in priority order. One statement.
-
-    Raises CurrencyDisabled where `asset` is given and the platform has switched it off.
-    """
+def active_keys(*, lab_id: int, mode: Mode) -> list[KeyRow]:
+    """A lab's active keys of a mode in priority order. One statement."""
     with connection.cursor() as cursor:
-        cursor.execute(_ACTIVE, [asset, lab_id, mode.value, gateway, gateway])
-        found = cursor.fetchall()
-    if found and found[0][0]:
-        raise CurrencyDisabled(asset)
-    return [read_key(row[1:]) for row in found]
+        cursor.execute(_ACTIVE, [lab_id, mode.value])
+        return [read_key(row) for row in cursor.fetchall()]
 
 
 def problem_part(key_id: int, reason: str) -> Part:

@@ -19,8 +19,9 @@ from core.money import Money
 from payments import loading
 from payments.models import OnlinePayment
 from payments.services import exchanges, fetching, initiate, resuming
-from payments.services.initiate import Order, Prepared
+from payments.services.initiate import Prepared
 from payments.services.links import TOKEN_PURPOSE
+from payments.services.orders import Order
 from payments.work import PaymentState
 
 ROUTE: Final = "/link/{token}"

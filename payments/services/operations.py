@@ -30,7 +30,7 @@ from payments import fold_refund, loading, showing
 from payments.frame import Fact, apply_reports
 from payments.loading import Loaded
 from payments.models import Outcome
-from payments.services import errors, exchanges, fetching, initiate
+from payments.services import errors, exchanges, fetching, initiate, orders
 from payments.services.exchanges import Asked, Exchange, ask
 from payments.services.initiate import Held
 from payments.services.keys import open_key, problem_part
@@ -192,7 +192,7 @@ def _apply_payment(recorded: Recorded, asked: Asked, held: Held | None) -> Payme
             yield _closing(recorded, asked)
             assert fact.work is not None
             if held is not None:
-                yield initiate.answer_part(held, 200, strict_json.dumps(initiate.shown(fact.work.state)))
+                yield initiate.answer_part(held, 200, strict_json.dumps(orders.shown(fact.work.state)))
 
         apply_reports([fact], wait=True, beside=beside())
         crash.point(f"{verb}_before_apply_commit")

@@ -16,7 +16,7 @@ from core.gateways.types import Operation, RefundStatus
 from payments import loading, reading, showing
 from payments.loading import Loaded
 from payments.models import Outcome
-from payments.services import errors, exchanges, fetching, initiate, operations
+from payments.services import errors, exchanges, fetching, initiate, operations, orders
 from payments.services.exchanges import Exchange
 from payments.services.initiate import Held, Prepared
 from payments.states import FINAL
@@ -98,7 +98,7 @@ def find_initiate(held: idempotency.Resume) -> Unfinished:
 def send_initiate(recorded: Prepared | Unfinished, held: Held) -> dict[str, Any]:
     """Send a new order, or finish an old one; the payment as the API shows it."""
     if isinstance(recorded, Prepared):
-        return initiate.shown(initiate.send(recorded, held=held))
+        return orders.shown(initiate.send(recorded, held=held))
     if recorded.exchange is None:
         return _answered(recorded.loaded.state, held)
     if recorded.loaded.state.is_final:  # a webhook or the sweep knows by now what the answer would have told
@@ -106,16 +106,16 @@ def send_initiate(recorded: Prepared | Unfinished, held: Held) -> dict[str, Any]
         return _answered(recorded.loaded.state, held)
     if not recorded.may_repeat:
         return _looked_up(recorded, held)
-    return initiate.shown(initiate.send(prepared_again(recorded), held=held))
+    return orders.shown(initiate.send(prepared_again(recorded), held=held))
 
 
 def prepared_again(recorded: Unfinished) -> Prepared:
     """The recorded order, built again from its row: the same request to the byte."""
     loaded = recorded.loaded
     assert recorded.exchange is not None
-    token = initiate.page_token(loaded.state)
-    request = initiate.build_request(loaded.state, loaded.key, loaded.parts, token)
-    return Prepared(state=loaded.state, key=loaded.key, exchange=recorded.exchange, request=request)
+    token = orders.page_token(loaded.state)
+    request = orders.build_request(loaded.state, loaded.key, loaded.parts, token)
+    return Prepared(state=loaded.state, key=loaded.key, exchange=recorded.exchange, request=request, parts=loaded.parts)
 
 
 def _looked_up(recorded: Unfinished, held: Held) -> dict[str, Any]:
@@ -143,7 +143,7 @@ def _give_back(recorded: Unfinished) -> None:
 
 def _answered(state: PaymentState, held: Held) -> dict[str, Any]:
     """The work was done and its answer never stored: store it now."""
-    shown = initiate.shown(state)
+    shown = orders.shown(state)
     with transaction.atomic(), connection.cursor() as cursor:
         idempotency.finish(cursor, held, status=201, body=strict_json.dumps(shown))
     return shown
@@ -164,7 +164,7 @@ def send_or_look(recorded: Any, held: Held, send: Callable[..., PaymentState]) -
         return send(recorded, held=held)
     state = fetching.refresh(recorded.loaded.state.id, not_within_seconds=0) or recorded.loaded.state
     with transaction.atomic(), connection.cursor() as cursor:
-        idempotency.finish(cursor, held, status=200, body=strict_json.dumps(initiate.shown(state)))
+        idempotency.finish(cursor, held, status=200, body=strict_json.dumps(orders.shown(state)))
     return state
 
 

@@ -8,7 +8,7 @@ from django.db import connection, transaction
 
 from core.models import Customer, Lab
 from finance import ledger
-from finance.models import Account, AccountKind, Entry
+from finance.models import Account, AccountKind, Entry, TransactionKind
 from finance.selectors import totals_of
 
 KEY = 7  # a gateway key's id; finance does not know what it is
@@ -34,12 +34,11 @@ def refund_of_payment(lab: Lab, amount: int, name: str, *, payment: int = 1) -> 
 
 
 def returned_refund(lab: Lab, name: str, *, asset: str = "USD") -> ledger.Posting:
-    return ledger.refund_reversal_posting(
+    return ledger.reversal_posting(
         lab_id=lab.pk,
         payment_id=1,
         asset=asset,
-        refund_source="refund",
-        refund_source_id=name,
+        original=ledger.TransactionName(source="refund", source_id=name, kind=TransactionKind.REFUND),
         source="refund_return",
         source_id=name,
     )

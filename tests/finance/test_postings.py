@@ -20,7 +20,7 @@ from finance.postings import (
     fee_posting,
     fees,
     refund_posting,
-    refund_reversal_posting,
+    reversal_posting,
     sales,
 )
 
@@ -69,10 +69,9 @@ def test_a_fee_is_spent_out_of_clearing_and_comes_back_when_it_was_too_much() ->
 
 
 def test_a_returned_refund_names_the_refund_and_has_no_lines_of_its_own() -> None:
-    posting = refund_reversal_posting(
-        lab_id=3, payment_id=1, asset="USD", refund_source="r", refund_source_id="2", source="s", source_id="1"
-    )
-    assert posting.reverses == TransactionName(source="r", source_id="2", kind=TransactionKind.REFUND)
+    refund = TransactionName(source="r", source_id="2", kind=TransactionKind.REFUND)
+    posting = reversal_posting(lab_id=3, payment_id=1, asset="USD", original=refund, source="s", source_id="1")
+    assert posting.reverses == refund
     assert posting.lines == ()
 
 

@@ -13,9 +13,9 @@ from core.models import Lab, Scope
 from core.money import Money
 from payments import frame, loading
 from payments.models import PaymentGatewayKey, PaymentGatewayTransaction, WebhookEvent
-from payments.services import initiate, keys
+from payments.services import initiate, keys, orders
 from payments.states import CauseKind
-from payments.work import Cause, PaymentState
+from payments.work import Cause, KeyFacts, PaymentState
 
 CREDENTIALS: Mapping[str, Mapping[str, str]] = {
     "stripe": {"secret_key": "sk_{mode}_51Builder0123456789", "webhook_secret": "whsec_builder_0123456789"},
@@ -54,14 +54,14 @@ def make_payment(
 ) -> initiate.Prepared:
     """A recorded payment whose gateway was not asked yet. Needs an active gateway key."""
     customer = CustomerDetails(id="cust-1", name="Mira") if purpose == "deposit" else None
-    order = initiate.Order(
+    order = orders.Order(
         money=amount or Money(1299, "EUR"), gateway=gateway, merchant_reference=reference, purpose=purpose,
         capture=capture, customer=customer, expires_in=expires_in,
     )  # fmt: skip
     return initiate.record(lab_id=lab.pk, mode=mode, order=order)
 
 
-def key_facts(key: PaymentGatewayKey) -> frame.KeyFacts:
+def key_facts(key: PaymentGatewayKey) -> KeyFacts:
     return keys.key_row_of(key).facts
 
 

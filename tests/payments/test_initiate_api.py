@@ -60,7 +60,7 @@ class TestWhatIsAnswered:
             "id": row.public_id, "reference": "order-1", "status": "pending", "refund_status": "none",
             "dispute_status": "none", "attention": [], "fraud": {"status": "unknown", "message": None},
             "purpose": "payment", "amount": 1299, "currency": "EUR", "authorized": 0, "captured": 0, "received": 0,
-            "refunded": 0, "refundable": 0, "fee": None, "description": "Two books", "capture": "automatic",
+            "refunded": 0, "disputed": 0, "refundable": 0, "fee": None, "description": "Two books", "capture": "automatic",
             "gateway": "stripe", "mode": "live", "gateway_reference": opened["id"],
             "next_action": {"type": "redirect", "url": opened["url"]}, "method": None, "coin": None, "decline": None,
             "pending_reason": "waiting_for_customer", "last_checked_at": None, "next_check_at": payment["next_check_at"],

@@ -44,12 +44,12 @@ def test_good_credentials_can_be_saved_in_either_mode(mode: Mode) -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("client_id", ""), ("client_id", "two words"), ("client_id", SECRET), ("client_secret", ""),
+        ("client_id", ""), ("client_id", "two words"), ("client_id", "7f3a9b52-1c4d-4e8a-9b60-5d2e7c1f0a93"), ("client_secret", ""),
         ("client_secret", "short"), ("client_secret", CLIENT_ID), ("client_secret", "SU2501011200000000001"),
         ("client_secret", "changeme"), ("client_version", ""), ("client_version", "0"), ("client_version", "v1"),
         ("client_version", "1.0"), ("client_version", CLIENT_ID), ("webhook_username", "abcd"),
         ("webhook_username", "a" * 21), ("webhook_username", "has-dash"), ("webhook_username", "SU2501011200"),
-        ("webhook_password", "short"), ("webhook_password", "password"), ("merchant_id", "M0 DEMO"),
+        ("webhook_password", "short"), ("webhook_password", "change-me-now"), ("merchant_id", "M0 DEMO"),
     ],
 )  # fmt: skip
 def test_a_value_of_the_wrong_shape_is_refused_on_save_with_its_field_named(name: str, value: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from payments.services import initiate
+from payments.services import initiate, orders
 from tests.payments import builders
 from tests.payments.shop import Shop
 
@@ -34,7 +34,7 @@ def path_of(payment: dict[str, Any]) -> str:
 
 
 def path_of_prepared(prepared: initiate.Prepared) -> str:
-    return f"/pay/{initiate.page_token(prepared.state)}"
+    return f"/pay/{orders.page_token(prepared.state)}"
 
 
 def tell_crypto(crypto: Shop, payment: dict[str, Any], body: dict[str, Any]) -> None:

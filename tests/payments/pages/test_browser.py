@@ -15,7 +15,7 @@ from core.gateways.types import CustomerDetails, FormPost, Mode, PaymentStatus, 
 from core.models import Lab
 from core.money import Money
 from payments.models import Payment
-from payments.services import initiate, keys, links
+from payments.services import initiate, keys, links, orders
 from scripts import browser as chromium
 from tests.payments import builders
 
@@ -79,9 +79,9 @@ def shop(simulator: Simulator) -> Lab:
 def order(lab: Lab, **changes: Any) -> tuple[Any, str]:
     """A payment that its gateway knows, and the address of its page."""
     values = {"money": Money(49900, "INR"), "gateway": "stripe", "return_url": "https://shop.example/thanks", **changes}
-    prepared = initiate.record(lab_id=lab.pk, mode=Mode.LIVE, order=initiate.Order(**values))
+    prepared = initiate.record(lab_id=lab.pk, mode=Mode.LIVE, order=orders.Order(**values))
     state = initiate.send(prepared, held=None)
-    return state, f"/pay/{initiate.page_token(state)}"
+    return state, f"/pay/{orders.page_token(state)}"
 
 
 def test_a_customer_pays_on_the_gateway_s_page_and_comes_back_to_paid(
