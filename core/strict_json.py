@@ -22,7 +22,8 @@ def loads(text: str | bytes) -> Any:
         return json.loads(text, parse_float=Decimal, parse_constant=_no_constant, object_pairs_hook=_unique)
     except (InvalidJSON, RecursionError) as error:
         raise InvalidJSON(str(error) or "nested too deeply") from None
-    except ValueError:  # JSONDecodeError, UnicodeDecodeError, an integer of more digits than Python converts
+    # JSONDecodeError, UnicodeDecodeError, an integer of more digits or an exponent of more than Python converts
+    except (ValueError, ArithmeticError):
         raise InvalidJSON("not well-formed JSON in UTF-8") from None
 
 

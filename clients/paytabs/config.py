@@ -225,6 +225,7 @@ DESCRIPTION: Final = Description(
     ),
     # The notification carries no time that is proven fresh, so it is read again at the gateway once it was applied.
     rereads_after_seconds=(60,),
+    abandons_unanswered=True,  # nobody can pay on a page whose address never arrived
     default_expiry_seconds=PAGE_LIFE_SECONDS,
     idempotency_seconds=None,
     manual_capture=True,

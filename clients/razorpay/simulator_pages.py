@@ -81,7 +81,8 @@ def posting(url: str, fields: Mapping[str, str]) -> str:
 def telling(result: Json) -> str:
     """Tells the page around the frame what came of it."""
     told = json.dumps({"simulated_razorpay": result}).replace("<", "\\u003c")
-    return _document("Done", f"<p>Done.</p><script>parent.postMessage({told}, '*')</script>")
+    again = '<p><a href="">Try again</a></p>' if "error" in result else ""  # the frame stays open after a failure
+    return _document("Done", f"<p>Done.</p>{again}<script>parent.postMessage({told}, '*')</script>")
 
 
 # The page's stand-in of https://checkout.razorpay.com/v1/checkout.js: options, handler, events and dismissal as section

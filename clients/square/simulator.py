@@ -167,7 +167,9 @@ class SquareSimulator(GatewaySimulator):
             "payout": lambda s, found: aftercare.pay_out(s),
             "payout_fail": lambda s, found: aftercare.pay_out(s, will_fail=True),
             "set_currency": self._set_currency,
-            "test_webhook": lambda s, found: s.send_event("webhooks.test_notification", {"type": "webhooks", "id": "t"}),
+            "test_webhook": lambda s, found: s.send_event(
+                "webhooks.test_notification", {"type": "webhooks", "id": "t"}
+            ),
         }
         if action not in table:
             raise ValueError(f"unknown action {action!r}; known: {', '.join(table)}")

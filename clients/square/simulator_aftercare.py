@@ -57,7 +57,9 @@ def _check_refundable(s: Seller, payment: Json, amount: int) -> None:
         raise _refused("REFUND_ERROR_PAYMENT_NEEDS_COMPLETION", "The payment is not completed.")
     if s.now() - s.hidden[payment["id"]]["made_at"] > REFUNDABLE_SECONDS:
         raise _refused("PAYMENT_NOT_REFUNDABLE", "The payment is too old.")
-    if any(one["disputed_payment"]["payment_id"] == payment["id"] and one["state"] in _OPEN for one in s.all("dispute")):
+    if any(
+        one["disputed_payment"]["payment_id"] == payment["id"] and one["state"] in _OPEN for one in s.all("dispute")
+    ):
         raise _refused("PAYMENT_NOT_REFUNDABLE_DUE_TO_DISPUTE", "The payment is disputed.")
     planned = s.hidden[payment["id"]].pop("next_refund", None)
     if planned:

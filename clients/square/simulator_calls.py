@@ -155,9 +155,7 @@ def _check_buyer(buyer: Json) -> None:
         raise SquareError("INVALID_EMAIL_ADDRESS", "Not an email address.", field="pre_populated_data.buyer_email")
     phone = text_of(buyer, "buyer_phone_number", longest=17, prefix="pre_populated_data.")
     if phone and not re.fullmatch(r"\+[1-9][0-9]{7,15}", phone):
-        raise SquareError(
-            "INVALID_PHONE_NUMBER", "Not a phone number.", field="pre_populated_data.buyer_phone_number"
-        )
+        raise SquareError("INVALID_PHONE_NUMBER", "Not a phone number.", field="pre_populated_data.buyer_phone_number")
 
 
 def _quick(s: Seller, given: Json) -> tuple[list[Json], int, str, Json]:
@@ -278,7 +276,9 @@ def create_payment(call: Call) -> Json:
 def _begin(s: Seller, payment: Json, source: str, *, is_charged: bool, seconds: float, action: str) -> None:
     if source.startswith("bnon:"):
         payments.wait(s, payment)
-        s.later(payments.SETTLE_SECONDS, lambda: payments.settle(s, payment) if payment["status"] == "PENDING" else None)
+        s.later(
+            payments.SETTLE_SECONDS, lambda: payments.settle(s, payment) if payment["status"] == "PENDING" else None
+        )
     elif is_charged:
         payments.charge(s, payment)
     else:

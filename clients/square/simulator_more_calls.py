@@ -8,7 +8,16 @@ from typing import Final
 from clients.square import simulator_aftercare as aftercare
 from clients.square import simulator_payments as payments
 from clients.square.simulator_calls import SOURCES, Call, listed
-from clients.square.simulator_wire import Json, SquareError, capitals, characters, check_members, group_of, missing, text_of
+from clients.square.simulator_wire import (
+    Json,
+    SquareError,
+    capitals,
+    characters,
+    check_members,
+    group_of,
+    missing,
+    text_of,
+)
 
 CARD_FROM_PAYMENT_SECONDS: Final = 24 * 3600.0  # Unconfirmed
 _NAMES: Final = ("given_name", "family_name", "company_name", "email_address", "phone_number")
@@ -125,9 +134,7 @@ def add_text(call: Call) -> Json:
     check_members(call.body, "idempotency_key evidence_type evidence_text")
     text = text_of(call.body, "evidence_text", longest=500, is_needed=True)
     kind = call.body.get("evidence_type", "GENERIC_EVIDENCE")
-    made = aftercare.add_evidence(
-        call.s, call.s.get("dispute", call.name), evidence_text=text, evidence_type=kind
-    )
+    made = aftercare.add_evidence(call.s, call.s.get("dispute", call.name), evidence_text=text, evidence_type=kind)
     return {"evidence": made}
 
 

@@ -93,9 +93,7 @@ class Seller:
 
     def emit(self, event: str, name: str, thing: Json, *, number: str | None = None) -> None:
         """`name` is the member of data.object; the whole is a snapshot of this moment."""
-        self.send_event(
-            event, {"type": name, "id": number or thing["id"], "object": {name: copy.deepcopy(thing)}}
-        )
+        self.send_event(event, {"type": name, "id": number or thing["id"], "object": {name: copy.deepcopy(thing)}})
 
     def send_event(self, event: str, data: Json) -> None:
         self._send(

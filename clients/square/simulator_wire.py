@@ -57,9 +57,7 @@ def not_found(what: str, name: str) -> SquareError:
 
 
 def unauthorized(code: str = "UNAUTHORIZED") -> SquareError:
-    return SquareError(
-        code, "This request could not be authorized.", category="AUTHENTICATION_ERROR", status=401
-    )
+    return SquareError(code, "This request could not be authorized.", category="AUTHENTICATION_ERROR", status=401)
 
 
 def answer(status: int, body: Any, version: str) -> Response:

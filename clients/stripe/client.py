@@ -103,6 +103,9 @@ class StripeApi:
     def create_intent(self, params: Body, *, key: str) -> Body:
         return self._write("payment_intent", key, lambda v1, how: v1.payment_intents.create(params, how), True)
 
+    def create_setup(self, params: Body, *, key: str) -> Body:
+        return self._write("checkout.session", key, lambda v1, how: v1.checkout.sessions.create(params, how))
+
     def get_session(self, session_id: str, *, expand: list[str], is_auxiliary: bool = False) -> Body:
         """`is_auxiliary`: asked on the way to another operation."""
         params = {"expand": expand}
@@ -141,7 +144,7 @@ class StripeApi:
     def expire_session(self, session_id: str, *, key: str) -> Body:
         return self._write("checkout.session", key, lambda v1, how: v1.checkout.sessions.expire(session_id, {}, how))
 
-    # --- refunds, account --------------------------------------------------------------------------------------
+    # --- refunds, disputes, account --------------------------------------------------------------------------------------
 
     def create_refund(self, params: Body, *, key: str) -> Body:
         return self._write("refund", key, lambda v1, how: v1.refunds.create(params, how))
@@ -151,6 +154,18 @@ class StripeApi:
 
     def list_refunds(self, params: Body) -> Iterator[Body]:
         return self._pages(params, lambda v1, page, how: v1.refunds.list(page, how))
+
+    def get_dispute(self, dispute_id: str) -> Body:
+        return self._read("dispute", lambda v1, how: v1.disputes.retrieve(dispute_id, {}, how))
+
+    # --- saved methods -----------------------------------------------------------------------------------------
+
+    def create_customer(self, params: Body, *, key: str) -> Body:
+        """Asked on the way to another operation."""
+        return self._write("customer", key, lambda v1, how: v1.customers.create(params, how), is_auxiliary=True)
+
+    def detach(self, method_id: str, *, key: str) -> Body:
+        return self._write("payment_method", key, lambda v1, how: v1.payment_methods.detach(method_id, {}, how))
 
     def get_balance(self) -> Body:
         return self._read("", lambda v1, how: v1.balance.retrieve({}, how))
@@ -162,8 +177,17 @@ class StripeApi:
         response = self._send(call, how, is_write=False)
         return _judge(response, wanted=wanted, is_write=False, may_decline=False, secrets=self._config.all_secrets())
 
-    def _write(self, wanted: str, key: str, call: Callable[[Any, Any], Any], may_decline: bool = False) -> Body:
-        response = self._send(call, {"idempotency_key": key}, is_write=True)
+    def _write(
+        self,
+        wanted: str,
+        key: str,
+        call: Callable[[Any, Any], Any],
+        may_decline: bool = False,
+        *,
+        is_auxiliary: bool = False,
+    ) -> Body:
+        headers = {"headers": {AUXILIARY: "yes"}} if is_auxiliary else {}
+        response = self._send(call, {"idempotency_key": key, **headers}, is_write=True)
         return _judge(
             response, wanted=wanted, is_write=True, may_decline=may_decline, secrets=self._config.all_secrets()
         )

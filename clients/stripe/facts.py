@@ -7,12 +7,15 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from clients.stripe.money import Amounts
-from core.gateways.types import Attention, Decline, Fraud, FraudStatus, Method, Mode
+from core.gateways.types import Attention, Decline, Fraud, FraudStatus, Method, Mode, PaymentNames
 
 Body = Mapping[str, Any]
 
 SHAPE: Final = "shape"  # our own mark in an intent's metadata
 SHAPE_SESSION: Final = "session"
+SAVES: Final = "saves"  # our own mark: the customer agreed to later charges. A charge tells of it in no other way
+SAVES_METHOD: Final = "method"
+METHOD_ID: Final = "method_id"  # our reference of a method that is saved alone
 
 DECLINE: Final[Mapping[str, str]] = {
     "insufficient_funds": "insufficient_funds",
@@ -52,7 +55,11 @@ def read_fraud(charge: Body) -> tuple[Fraud | None, Attention | None]:
 
 
 def read_method(charge: Body) -> Method | None:
-    details = charge.get("payment_method_details")
+    return read_details(charge.get("payment_method_details"))
+
+
+def read_details(details: Any) -> Method | None:
+    """`payment_method_details` of a charge, or a PaymentMethod: both name their type and hold a member of that name."""
     if not isinstance(details, dict) or not isinstance(details.get("type"), str):
         return None
     inner = details.get(details["type"])
@@ -101,10 +108,13 @@ KEPT: Final = frozenset({
     "advice_code", "param", "outcome", "risk_level", "risk_score", "reason", "seller_message", "network_status",
     "failure_code", "failure_message", "failure_reason", "pending_reason", "balance_transaction",
     "balance_transactions", "fee", "net", "exchange_rate", "metadata", "review",
-    "evidence_details", "due_by", "is_charge_refundable", "actionable", "fraud_type", "presentment_details",
+    "evidence_details", "due_by", "has_evidence", "is_charge_refundable",
+    "setup_intent", "setup_future_usage", "usage", "last_setup_error", "actionable", "fraud_type", "presentment_details",
     "presentment_amount", "presentment_currency",
 })  # fmt: skip
-OUR_METADATA: Final = frozenset({"payment_id", "refund_id", SHAPE})  # the rest is the caller's, and may be anything
+OUR_METADATA: Final = frozenset(
+    {"payment_id", "refund_id", SHAPE, SAVES, METHOD_ID}
+)  # the rest is the caller's, and may be anything
 _DEEPEST: Final = 6
 
 
@@ -139,6 +149,16 @@ def metadata_of(body: Body, name: str) -> str | None:
 def is_of_session(body: Body) -> bool:
     """Our own mark on the intent: Stripe's says nowhere that a session owns it."""
     return metadata_of(body, SHAPE) == SHAPE_SESSION
+
+
+def payment_of(body: Body) -> PaymentNames:
+    """Whose refund or dispute this is. Old ones name a charge only."""
+    intent, charge = id_of(body.get("payment_intent")), id_of(body.get("charge"))
+    return PaymentNames(
+        reference=metadata_of(body, "payment_id"),
+        gateway_reference=intent or charge,
+        other_references=ids(charge) if intent else (),
+    )
 
 
 def id_of(value: Any) -> str | None:

@@ -8,16 +8,15 @@ form in our page (embedded). A session's intent is born when the customer confir
 from __future__ import annotations
 
 import re
-import string
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, ClassVar, Final
 from urllib.parse import parse_qsl, urlsplit
 
-from clients.stripe import config, facts, translate, webhook
+from clients.stripe import config, disputes, facts, saved, translate, webhook
+from clients.stripe.about import DESCRIPTION, LONGEST_SESSION_SECONDS
 from clients.stripe.client import Body, StripeApi
-from clients.stripe.money import CURRENCIES_TAKEN, MINIMUMS
 from core.clock import Clock
 from core.gateways.errors import (
     GatewayError,
@@ -26,25 +25,37 @@ from core.gateways.errors import (
     OutcomeUnknown,
     RequestRejected,
 )
-from core.gateways.port import Cache, CanCapture, CanReadReturn, CanRefund, CanVoid, Gateway
+from core.gateways.port import (
+    Cache,
+    CanCapture,
+    CanFetchDisputes,
+    CanReadReturn,
+    CanRefund,
+    CanSaveMethods,
+    CanVoid,
+    Gateway,
+)
 from core.gateways.types import (
     Attention,
     CaptureRequest,
+    ChargeRequest,
+    ClientToken,
     CredentialCheck,
-    CredentialField,
+    DeleteSavedRequest,
     Description,
+    DisputeNames,
     Mode,
     NotFound,
     PaymentNames,
     PaymentRequest,
-    PollStep,
+    PaymentStatus,
     Presentation,
     Redirect,
-    ReferenceRule,
     RefundNames,
     RefundRequest,
     Report,
     ReturnReading,
+    SaveMethodRequest,
     Subject,
     VoidRequest,
     WebhookDelivery,
@@ -53,7 +64,7 @@ from core.gateways.types import (
 from core.http import Http
 
 SHORTEST_SESSION: Final = timedelta(minutes=31)  # Stripe's bound is 30; the rest is for clocks that differ
-LONGEST_SESSION: Final = timedelta(hours=24)  # also the default
+LONGEST_SESSION: Final = timedelta(seconds=LONGEST_SESSION_SECONDS)  # also the default
 SEARCH_BEFORE: Final = timedelta(minutes=5)
 SEARCH_AFTER: Final = timedelta(hours=24)  # a repeat with the same idempotency key may come as late as this
 
@@ -64,76 +75,11 @@ CHARGE: Final = re.compile(r"(ch|py)_[A-Za-z0-9_]{1,200}", re.ASCII)
 MAYBE_DONE: Final = frozenset({"charge_already_refunded", "idempotency_error"})
 
 
-class StripeGateway(Gateway, CanCapture, CanVoid, CanRefund, CanReadReturn):
+class StripeGateway(Gateway, CanCapture, CanVoid, CanRefund, CanReadReturn, CanSaveMethods, CanFetchDisputes):
     slug: ClassVar[str] = "stripe"
     # The dashboard decides the methods, wallets included. A fake that does not know the parameter is driven without it.
     intent_extras: ClassVar[Mapping[str, Any]] = {"automatic_payment_methods": {"enabled": True}}
-    about: ClassVar[Description] = Description(
-        label="Stripe",
-        website="https://stripe.com",
-        regions=("North America", "Europe", "Asia-Pacific", "Latin America"),
-        methods=("card", "apple_pay", "google_pay", "link", "bank_debit", "bank_transfer", "wallet"),
-        currencies=CURRENCIES_TAKEN,
-        minimums=MINIMUMS,
-        # Unconfirmed: 200 characters of client_reference_id.
-        reference=ReferenceRule(max_length=200, alphabet=string.ascii_letters + string.digits + "-_"),
-        credentials=(
-            CredentialField(
-                name="secret_key",
-                label="Secret key or restricted key",
-                help="Stripe dashboard, Developers, API keys. A restricted key is the better choice; the README lists "
-                "the rights it needs.",
-                is_secret=True,
-                example="rk_test_...",
-                patterns=config.SECRET_KEY,
-                pattern_help="sk_test_ or rk_test_ for a test account, sk_live_ or rk_live_ for a live one",
-            ),
-            CredentialField(
-                name="publishable_key",
-                label="Publishable key",
-                help="Needed only for the card form embedded in a page; it is seen by browsers.",
-                is_required=False,
-                example="pk_test_...",
-                patterns=config.PUBLISHABLE_KEY,
-                pattern_help="pk_test_ for a test account, pk_live_ for a live one",
-            ),
-            CredentialField(
-                name="webhook_secret",
-                label="Webhook signing secret",
-                help="Shown by Stripe when the webhook address is added. Without it every webhook is refused.",
-                is_secret=True,
-                example="whsec_...",
-                pattern_help="usually begins with whsec_",
-                min_length=config.MIN_SECRET_LENGTH,
-                rotates=True,
-            ),
-            CredentialField(
-                name="account_id",
-                label="Connected account",
-                help="Only for Stripe Connect: the account that requests act on and that webhooks must come from.",
-                is_required=False,
-                example="acct_...",
-                patterns=dict.fromkeys(Mode, config.ACCOUNT_ID),
-                pattern_help="acct_ followed by letters and digits",
-            ),
-        ),
-        origins=dict.fromkeys(Mode, (config.API, config.CHECKOUT, config.SCRIPT_ORIGIN)),
-        webhook_events=tuple(webhook.READERS),
-        webhook_setup="Stripe dashboard, Developers, Webhooks: add the address with the events listed here (snapshot "
-        f"payloads, API version {config.STRIPE_API_VERSION}) and copy its signing secret.",
-        polling=(
-            PollStep(until_age_seconds=3600, every_seconds=300),
-            PollStep(until_age_seconds=86400, every_seconds=3600),
-            PollStep(until_age_seconds=None, every_seconds=21600),
-        ),
-        default_expiry_seconds=int(LONGEST_SESSION.total_seconds()),
-        idempotency_seconds=86400,
-        presentations=(Presentation.HOSTED, Presentation.EMBEDDED),
-        manual_capture=True,
-        test_recipe="Card 4242 4242 4242 4242 succeeds, 4000 0000 0000 0002 is declined, 4000 0027 6000 3184 asks for "
-        "3D Secure; any future expiry, any CVC.",
-        documentation_url="https://docs.stripe.com/testing",
-    )
+    about: ClassVar[Description] = DESCRIPTION
 
     def __init__(self, credentials: Mapping[str, Any], *, mode: Mode, http: Http, cache: Cache, clock: Clock) -> None:
         self._config = config.StripeConfig.of(credentials, mode=mode)
@@ -157,7 +103,8 @@ class StripeGateway(Gateway, CanCapture, CanVoid, CanRefund, CanReadReturn):
 
     def _initiate_intent(self, request: PaymentRequest) -> Report:
         public_key = self._config.page_key()
-        params = translate.build_intent(request, extras=dict(self.intent_extras))
+        customer = self._customer_of(request)
+        params = translate.build_intent(request, customer=customer, extras=dict(self.intent_extras))
         body = self._api.create_intent(params, key=request.idempotency_key)
         report = translate.read_answer(body, names=PaymentNames(reference=request.reference))
         token = translate.client_token(
@@ -250,6 +197,48 @@ class StripeGateway(Gateway, CanCapture, CanVoid, CanRefund, CanReadReturn):
         if report is None:
             return NotFound(reason="Stripe lists no such refund of this payment")
         return self._checked(_refund(report, names.payment))
+
+    def fetch_dispute(self, names: DisputeNames) -> Report | NotFound:
+        try:
+            body = self._api.get_dispute(names.gateway_reference)
+        except RequestRejected as error:
+            if error.http_status == 404:
+                return NotFound(reason="Stripe does not know this dispute")
+            raise
+        return self._checked(_of(disputes.read_dispute(body), names.payment))
+
+    # --- saved methods -----------------------------------------------------------------------------------------
+
+    def save_method(self, request: SaveMethodRequest) -> Report:
+        """A page of Stripe's where the customer gives a method and pays nothing; its events tell how it ended."""
+        params = saved.build_setup(request, success_url=translate.success_url(request.return_url))
+        report = saved.read_setup_session(self._api.create_setup(params, key=request.idempotency_key))
+        if report is None or report.next_action is None:
+            raise OutcomeUnknown("Stripe's answer names no page on which a method could be saved")
+        return self._checked(report)
+
+    def charge_saved(self, request: ChargeRequest) -> Report:
+        """A bank that wants the customer is a decline (§12), with the token by which the same intent can be confirmed
+        in our page."""
+        payment = request.payment
+        if not saved.TOKEN.fullmatch(request.saved.token):
+            raise RequestRejected("this is no name of a payment method at Stripe")
+        body = self._api.create_intent(translate.build_charge(request), key=payment.idempotency_key)
+        report = translate.read_answer(body, names=PaymentNames(reference=payment.reference))
+        wants_customer = report.decline is not None and report.decline.code == "authentication_required"
+        if wants_customer or report.status is PaymentStatus.REQUIRES_ACTION:
+            report = replace(report, next_action=self._token_of(translate.intent_in(body), payment.return_url))
+        return self._checked(report)
+
+    def delete_saved(self, request: DeleteSavedRequest) -> None:
+        if not saved.TOKEN.fullmatch(request.saved.token):
+            raise RequestRejected("this is no name of a payment method at Stripe")
+        try:
+            self._api.detach(request.saved.token, key=request.idempotency_key)
+        except RequestRejected as error:
+            is_gone = error.http_status == 404 or any(text in error.reason for text in saved.GONE_TEXTS)
+            if not is_gone:
+                raise
 
     # --- account -----------------------------------------------------------------------------------------------
 
@@ -371,14 +360,35 @@ class StripeGateway(Gateway, CanCapture, CanVoid, CanRefund, CanReadReturn):
             return None
         return int(max(request.expires_at, made_at + SHORTEST_SESSION).timestamp())
 
+    def _customer_of(self, request: PaymentRequest) -> str | None:
+        """Whom a method is saved for. Made where there is none yet, which moves no money: an answer lost here is no more
+        than "come again", and the same key then answers with the same customer."""
+        if request.customer_token or not request.save_method:
+            return request.customer_token
+        try:
+            body = self._api.create_customer(
+                saved.build_customer(request.customer), key=f"{request.idempotency_key}:customer"
+            )
+        except OutcomeUnknown as error:
+            raise GatewayUnavailable(
+                error.reason,
+                gateway_code=error.gateway_code,
+                http_status=error.http_status,
+                request_id=error.request_id,
+            ) from None
+        return facts.text(body.get("id"))
+
     def _with_token(self, report: Report, body: Body) -> Report:
         """A payment in our own page is finished there: hand its token out again."""
         if facts.is_of_session(body) or self._config.publishable_key is None:
             return report
-        token = translate.client_token(
-            body, public_key=self._config.publishable_key, account_id=self._config.account_id, return_url=None
-        )
-        return replace(report, next_action=token)
+        return replace(report, next_action=self._token_of(body, None))
+
+    def _token_of(self, intent: Body, return_url: str | None) -> ClientToken | None:
+        key, account = self._config.publishable_key, self._config.account_id
+        if key is None:
+            return None
+        return translate.client_token(intent, public_key=key, account_id=account, return_url=return_url)
 
     def _checked(self, report: Report) -> Report:
         """Mark the other mode, and address the browser's next step where this installation wants it."""
@@ -419,6 +429,11 @@ def _refund(report: Report | None, payment: PaymentNames) -> Report:
     """A refund record, with the names by which we know its payment."""
     if report is None:
         raise RequestRejected("nothing was captured: Stripe released the hold instead of refunding")
+    return _of(report, payment)
+
+
+def _of(report: Report, payment: PaymentNames) -> Report:
+    """A refund or dispute that says whose it is also by our own reference."""
     found = report.payment or payment
     return replace(report, payment=replace(found, reference=found.reference or payment.reference))
 

@@ -12,6 +12,8 @@ from typing import Any, Final
 from clients.stripe.config import SCRIPT_URL
 from clients.stripe.facts import (
     OUR_METADATA,
+    SAVES,
+    SAVES_METHOD,
     SHAPE,
     SHAPE_SESSION,
     graver,
@@ -20,6 +22,7 @@ from clients.stripe.facts import (
     is_of_session,
     metadata_of,
     mode_of,
+    payment_of,
     read_decline,
     read_fee,
     read_fraud,
@@ -29,13 +32,14 @@ from clients.stripe.facts import (
     text,
 )
 from clients.stripe.money import Amounts, to_wire
+from clients.stripe.saved import saved_by_charge, saved_by_intent
 from core.gateways.types import (
     Attention,
     CaptureMode,
     CaptureRequest,
+    ChargeRequest,
     ClientToken,
     Decline,
-    DisputeStatus,
     PaymentNames,
     PaymentRequest,
     PaymentStatus,
@@ -69,19 +73,6 @@ REFUND_STATUS: Final[Mapping[str, RefundStatus]] = {
     "canceled": RefundStatus.CANCELLED,  # reachable from requires_action only: nothing went out
 }
 
-DISPUTE_STATUS: Final[Mapping[str, DisputeStatus]] = {
-    "needs_response": DisputeStatus.NEEDS_RESPONSE,
-    "warning_needs_response": DisputeStatus.NEEDS_RESPONSE,  # an inquiry: no money moved
-    "appeal_needs_response": DisputeStatus.NEEDS_RESPONSE,
-    "under_review": DisputeStatus.UNDER_REVIEW,
-    "warning_under_review": DisputeStatus.UNDER_REVIEW,
-    "appeal_under_review": DisputeStatus.UNDER_REVIEW,
-    "won": DisputeStatus.WON,
-    "lost": DisputeStatus.LOST,
-    "warning_closed": DisputeStatus.CLOSED,
-    "prevented": DisputeStatus.CLOSED,  # Unconfirmed: resolved before it began
-}
-
 REFUND_REASONS: Final = frozenset({"duplicate", "fraudulent", "requested_by_customer"})
 
 MAX_METADATA_KEYS: Final = 50
@@ -102,34 +93,56 @@ def build_session(request: PaymentRequest, *, expires_at: int | None = None) -> 
     price = {
         "currency": request.amount.asset.lower(),
         "unit_amount": to_wire(request.amount),
-        "product_data": {"name": _cut(request.description, MAX_PRODUCT_NAME) or f"Payment {request.reference}"},
+        "product_data": {"name": cut(request.description, MAX_PRODUCT_NAME) or f"Payment {request.reference}"},
     }
     intent: Params = {"metadata": {**_metadata(request), SHAPE: SHAPE_SESSION}, **_asked_of_intent(request)}
     params: Params = {
         "mode": "payment",
         "line_items": [{"price_data": price, "quantity": 1}],
-        "success_url": _success_url(request.return_url),
+        "success_url": success_url(request.return_url),
         "client_reference_id": request.reference,
         "metadata": _metadata(request),
         "payment_intent_data": intent,
     }
     if request.cancel_url:
         params["cancel_url"] = request.cancel_url
-    if request.customer is not None and request.customer.email:
+    if request.customer_token:
+        params["customer"] = request.customer_token  # and not the e-mail beside it
+    elif request.customer is not None and request.customer.email:
         params["customer_email"] = request.customer.email
+    if request.save_method and not request.customer_token:
+        params["customer_creation"] = "always"  # a method is kept for a customer only
     if expires_at is not None:
         params["expires_at"] = expires_at
     return params
 
 
-def build_intent(request: PaymentRequest, *, extras: Params) -> Params:
+def build_intent(request: PaymentRequest, *, customer: str | None, extras: Params) -> Params:
     """Parameters of POST /v1/payment_intents for a form in our page. Source: §4.2. Raises RequestRejected (amount)."""
+    return {**_intent(request), **({"customer": customer} if customer else {}), **extras}
+
+
+def build_charge(request: ChargeRequest) -> Params:
+    """Parameters of POST /v1/payment_intents for a charge while the customer is away. Source: §10.
+
+    Raises RequestRejected (amount).
+    """
+    saved = request.saved
+    return {
+        **_intent(replace(request.payment, save_method=False)),  # it is saved already
+        **({"customer": saved.customer_token} if saved.customer_token else {}),
+        "payment_method": saved.token,
+        "off_session": True,
+        "confirm": True,
+    }
+
+
+def _intent(request: PaymentRequest) -> Params:
     return {
         "amount": to_wire(request.amount),
         "currency": request.amount.asset.lower(),
         "metadata": _metadata(request),
         **_asked_of_intent(request),
-        **extras,
     }
 
 
@@ -148,7 +161,7 @@ def build_refund(request: RefundRequest, *, intent: str | None, charge: str | No
     if request.reason in REFUND_REASONS:
         params["reason"] = request.reason
     elif request.reason:
-        metadata["reason"] = _cut(request.reason, MAX_METADATA_VALUE)
+        metadata["reason"] = cut(request.reason, MAX_METADATA_VALUE)
     return {**params, "metadata": metadata}
 
 
@@ -157,29 +170,33 @@ def _asked_of_intent(request: PaymentRequest) -> Params:
     params: Params = {}
     if request.capture is CaptureMode.MANUAL:
         params["capture_method"] = "manual"
+    if request.save_method:
+        params["setup_future_usage"] = "off_session"
     if request.description:
-        params["description"] = _cut(request.description, MAX_DESCRIPTION)
+        params["description"] = cut(request.description, MAX_DESCRIPTION)
     return params
 
 
 def _metadata(request: PaymentRequest) -> dict[str, str]:
     """Ours first, then as much of the caller's as Stripe takes."""
     kept: dict[str, str] = {"payment_id": request.reference}
+    if request.save_method:
+        kept[SAVES] = SAVES_METHOD
     for name, value in request.metadata.items():
         is_fit = 0 < len(name) <= MAX_METADATA_KEY and not set("[]") & set(name) and name not in OUR_METADATA
         if is_fit and value and len(kept) < MAX_METADATA_KEYS - 1:  # one is left for `shape`
-            kept.setdefault(name, _cut(value, MAX_METADATA_VALUE))
+            kept.setdefault(name, cut(value, MAX_METADATA_VALUE))
     return kept
 
 
-def _success_url(return_url: str) -> str:
+def success_url(return_url: str) -> str:
     # Plain text: Stripe does not find the placeholder when its braces are percent-encoded.
     base, _, fragment = return_url.partition("#")
     url = f"{base}{'&' if '?' in base else '?'}session_id={{CHECKOUT_SESSION_ID}}"
     return f"{url}#{fragment}" if fragment else url
 
 
-def _cut(text: str | None, length: int) -> str:
+def cut(text: str | None, length: int) -> str:
     return (text or "").strip()[:length]
 
 
@@ -204,6 +221,7 @@ def read_session(body: Body) -> Report | None:
         fee_minor=inner.fee_minor,
         decline=inner.decline,
         refunded_minor=inner.refunded_minor,
+        saved=inner.saved,
         attention=graver(merged.attention, inner.attention),
     )
 
@@ -284,6 +302,7 @@ def read_intent(body: Body) -> Report:
         decline=read_decline(body.get("last_payment_error"))
         if body.get("status") == "requires_payment_method"
         else None,
+        saved=saved_by_intent(body, charge) if status is PaymentStatus.CAPTURED else None,
         attention=graver(amounts.attention, attention),
         raw=redacted(body),
     )
@@ -339,6 +358,7 @@ def read_charge(body: Body) -> Report:
         method=read_method(body),
         fraud=fraud,
         decline=_decline_of_charge(body),
+        saved=saved_by_charge(body) if is_captured else None,
         attention=graver(amounts.attention, attention),
         raw=redacted(body),
     )
@@ -376,6 +396,13 @@ def read_answer(body: Body, *, names: PaymentNames) -> Report:
     return _read_refused(error, intent if isinstance(intent, dict) else {}, names)
 
 
+def intent_in(body: Body) -> Body:
+    """The intent that an answer is, or that its error carries; empty where there is none."""
+    error = body.get("error")
+    found = error.get("payment_intent") if isinstance(error, dict) else body
+    return found if isinstance(found, dict) else {}
+
+
 def _read_refused(error: Body, intent: Body, names: PaymentNames) -> Report:
     decline = read_decline(error)
     if not intent:
@@ -394,7 +421,7 @@ def _read_refused(error: Body, intent: Body, names: PaymentNames) -> Report:
     return replace(report, status=PaymentStatus.FAILED if is_over else report.status, decline=decline)
 
 
-# --- reading: refunds, disputes, warnings -------------------------------------------------------------------------
+# --- reading: refunds, warnings -----------------------------------------------------------------------------------
 
 
 def read_refund(body: Body) -> Report | None:
@@ -414,33 +441,11 @@ def read_refund(body: Body) -> Report | None:
         status=status,
         reference=metadata_of(body, "refund_id"),
         gateway_reference=text(body.get("id")),
-        payment=_payment_of(body),
+        payment=payment_of(body),
         mode=mode_of(body),
         asset=amounts.asset,
         refunded_minor=amount,
         attention=graver(amounts.attention, Attention.REFUND_FAILED if wants_person else None),
-        raw=redacted(body),
-    )
-
-
-def read_dispute(body: Body) -> Report:
-    """A dispute: its own amount, which may be less than the charge."""
-    amounts = Amounts(body.get("currency"))
-    word = body.get("status")
-    status = DISPUTE_STATUS.get(word) if isinstance(word, str) else None
-    status = status or DisputeStatus.NEEDS_RESPONSE  # a word never seen is better looked at than left
-    wants_person = status in {DisputeStatus.NEEDS_RESPONSE, DisputeStatus.LOST}
-    amount = amounts.minor(body.get("amount"))
-    return Report(
-        about=Subject.DISPUTE,
-        status=status,
-        reference=None,
-        gateway_reference=text(body.get("id")),
-        payment=_payment_of(body),
-        mode=mode_of(body),
-        asset=amounts.asset,
-        amount_minor=amount,
-        attention=graver(amounts.attention, Attention.DISPUTED if wants_person else None),
         raw=redacted(body),
     )
 
@@ -458,16 +463,6 @@ def read_fraud_warning(body: Body) -> Report:
         mode=mode_of(body),
         attention=Attention.FRAUD_WARNING,
         raw=redacted(body),
-    )
-
-
-def _payment_of(body: Body) -> PaymentNames:
-    """Old refunds and disputes name a charge only."""
-    intent, charge = id_of(body.get("payment_intent")), id_of(body.get("charge"))
-    return PaymentNames(
-        reference=metadata_of(body, "payment_id"),
-        gateway_reference=intent or charge,
-        other_references=ids(charge) if intent else (),
     )
 
 

@@ -14,10 +14,18 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
-from clients.stripe import facts, translate
+from clients.stripe import disputes, facts, saved, translate
 from clients.stripe.money import Amounts
 from core.gateways.errors import GatewayMisconfigured, WebhookRejected
-from core.gateways.types import Attention, PaymentStatus, Report, WebhookDelivery, WebhookReading
+from core.gateways.types import (
+    Attention,
+    MethodStatus,
+    PaymentStatus,
+    Report,
+    Subject,
+    WebhookDelivery,
+    WebhookReading,
+)
 from core.strict_json import InvalidJSON, load_object
 
 HEADER: Final = "stripe-signature"
@@ -105,15 +113,22 @@ def _in_envelope(report: Report, event: Mapping[str, Any], account_id: str | Non
 # --- events that end a payment although the object alone may not say so -------------------------------------------
 
 
+def _session(session: Mapping[str, Any]) -> Report | None:
+    """A payment, or a method that is saved without one."""
+    return saved.read_setup_session(session) if saved.is_setup(session) else translate.read_session(session)
+
+
 def _session_failed(session: Mapping[str, Any]) -> Report | None:
-    report = translate.read_session(session)
-    if report is None or report.status is PaymentStatus.CAPTURED:
+    report = _session(session)
+    if report is None or report.about is Subject.METHOD or report.status is PaymentStatus.CAPTURED:
         return report
     return replace(report, status=PaymentStatus.FAILED, next_action=None)
 
 
 def _session_expired(session: Mapping[str, Any]) -> Report | None:
-    report = translate.read_session(session)
+    report = _session(session)
+    if report is not None and report.about is Subject.METHOD:
+        return replace(report, status=MethodStatus.FAILED, next_action=None, saved=None)
     if report is None or report.status is PaymentStatus.CAPTURED:
         return report
     return replace(report, status=PaymentStatus.EXPIRED, captured_minor=None, next_action=None)
@@ -133,8 +148,8 @@ def _charge_expired(charge: Mapping[str, Any]) -> Report:
 
 
 READERS: Final[Mapping[str, Callable[[Mapping[str, Any]], Report | None]]] = {
-    "checkout.session.completed": translate.read_session,
-    "checkout.session.async_payment_succeeded": translate.read_session,
+    "checkout.session.completed": _session,
+    "checkout.session.async_payment_succeeded": _session,
     "checkout.session.async_payment_failed": _session_failed,
     "checkout.session.expired": _session_expired,
     "payment_intent.succeeded": translate.read_intent,
@@ -151,11 +166,13 @@ READERS: Final[Mapping[str, Callable[[Mapping[str, Any]], Report | None]]] = {
     "refund.updated": translate.read_refund,
     "refund.failed": translate.read_refund,
     "charge.refund.updated": translate.read_refund,  # older, partial form of the same news
-    "charge.dispute.created": translate.read_dispute,
-    "charge.dispute.updated": translate.read_dispute,
-    "charge.dispute.closed": translate.read_dispute,
-    "charge.dispute.funds_withdrawn": translate.read_dispute,
-    "charge.dispute.funds_reinstated": translate.read_dispute,
+    "setup_intent.succeeded": saved.read_setup_intent,
+    "setup_intent.setup_failed": saved.read_setup_intent,
+    "charge.dispute.created": disputes.read_dispute,
+    "charge.dispute.updated": disputes.read_dispute,
+    "charge.dispute.closed": disputes.read_dispute,
+    "charge.dispute.funds_withdrawn": disputes.read_dispute,
+    "charge.dispute.funds_reinstated": disputes.read_dispute,
     "radar.early_fraud_warning.created": translate.read_fraud_warning,
     "radar.early_fraud_warning.updated": translate.read_fraud_warning,
 }

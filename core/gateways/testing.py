@@ -183,7 +183,8 @@ class Trouble(StrEnum):
 class Exchange:
     """One call of a gateway, what is answered on the way (tokens, estimates), and the answer that decides.
 
-    `call` takes the open gateway and must send the same request whenever it is called.
+    `call` takes the open gateway and must send the same request whenever it is called. `is_local`: nothing is sent (the
+    answer is a form that the browser posts), so it cannot fail on the wire, and no name of theirs is known yet.
     """
 
     operation: Operation
@@ -191,6 +192,7 @@ class Exchange:
     answer: HttpResponse
     before: Answers = ()
     after: Answers = ()
+    is_local: bool = False
 
     @property
     def is_write(self) -> bool:
@@ -373,6 +375,10 @@ class GatewayCase(ABC):
     def unsigned(self, delivery: WebhookDelivery) -> WebhookDelivery:
         kept = {name: value for name, value in delivery.headers.items() if name != self.signature_header}
         return replace(delivery, headers=kept)
+
+    def with_signature(self, delivery: WebhookDelivery, value: str) -> WebhookDelivery:
+        """The same delivery under another signature. Override where it does not stand in a header."""
+        return replace(delivery, headers={**delivery.headers, self.signature_header: value})
 
     def tampered(self, delivery: WebhookDelivery) -> WebhookDelivery:
         """Another body under the old signature."""

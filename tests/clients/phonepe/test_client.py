@@ -319,6 +319,7 @@ def test_without_credentials_nothing_is_sent() -> None:
         (answer(text=b""), OutcomeUnknown, GatewayUnavailable),
         (answer(text='"ok"'), OutcomeUnknown, GatewayUnavailable),
         (answer([]), OutcomeUnknown, GatewayUnavailable),
+        (answer(text='{"amount":1e99999999999999999999}'), OutcomeUnknown, GatewayUnavailable),
         (answer({}), OutcomeUnknown, GatewayUnavailable),
         (refusal(200, "PAYMENT_ERROR"), OutcomeUnknown, GatewayUnavailable),
         (refusal(429, "TOO_MANY_REQUESTS"), GatewayUnavailable, GatewayUnavailable),

@@ -119,7 +119,7 @@ def test_the_previous_username_and_password_are_still_accepted() -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"\xff\xfe", b"null", b"[]", b'"x"', b'{"event":"x",}', b"[" * 5000, b'{"a":1,"a":2}', b'{"a":NaN}',
+    [b"", b"\xff\xfe", b"null", b"[]", b'"x"', b'{"event":"x",}', b"[" * 5000, b'{"a":1,"a":2}', b'{"a":NaN}', b'{"a":1e99999999999999999999}',
      b'{"event":"pg.refund.completed","payload":{"refundId":"A","refundId":"B"}}'],
 )  # fmt: skip
 def test_a_verified_body_that_cannot_be_read_is_kept_and_moves_nothing(body: bytes) -> None:

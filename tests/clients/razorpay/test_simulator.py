@@ -7,6 +7,7 @@ import hmac
 import json
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from html import unescape
 from typing import Any
@@ -666,10 +667,12 @@ def test_the_script_opens_a_frame_that_tells_the_page_around_it(simulator: Simul
         assert f'"{simulator.url}/api.razorpay.com"' in script.text
         query = {"key": KEY, "order_id": order["id"], "amount": 129900, "currency": "INR"}
         frame = client.get(f"{simulator.url}/api.razorpay.com/v1/checkout/public", params=query).headers["location"]
+        failed = client.post(frame, data={"do": "decline"}).text
         page = client.post(frame, data={"do": "pay"}).text
         dismissed = client.post(frame, data={"do": "cancel"}).text
     told = json.loads(page.split("parent.postMessage(")[1].split(", '*')")[0])
     assert razorpay.Client(auth=(KEY, SECRET)).utility.verify_payment_signature(told["simulated_razorpay"]["fields"])
+    assert ('"reason": "card_declined"' in failed, "Try again" in failed) == (True, True)
     assert "paid already" in dismissed
 
 
@@ -703,6 +706,30 @@ def test_a_refund_key_repeats_its_answer_and_takes_no_other_request(simulator: S
     assert (status, text.startswith("Different request with the same idempotency key")) == (409, True)
     for bad in ("short", "has:colon:inside", "has.dot.inside"):
         assert refused(api.post(url, json={"amount": 100}, headers={"X-Refund-Idempotency": bad}))[0] == 400
+    assert book(simulator)[1] == "1.00"
+
+
+def test_a_second_request_while_the_first_still_runs_is_told_so(simulator: Simulator, api: httpx.Client) -> None:
+    url, key = f"/payments/{paid(simulator, api)}/refund", {"X-Refund-Idempotency": "refund-key_1"}
+    simulator.fault(SLUG, "slow", path="/refund$", seconds=0.5)
+    with ThreadPoolExecutor() as pool, client_of(simulator) as other:
+        first = pool.submit(api.post, url, json={"amount": 100}, headers=key)
+        while not simulator.calls(SLUG, path=f"/v1{url}"):
+            pass
+        status, text = refused(other.post(url, json={"amount": 100}, headers=key))
+        made = done(first.result())
+    assert (status, text) == (409, "Another request with the same idempotency key is in progress.")
+    assert done(api.post(url, json={"amount": 100}, headers=key)) == made
+    assert book(simulator)[1] == "1.00"
+
+
+def test_a_refund_whose_answer_is_lost_was_made_and_its_key_finds_it(simulator: Simulator, api: httpx.Client) -> None:
+    url, key = f"/payments/{paid(simulator, api)}/refund", {"X-Refund-Idempotency": "refund-key_1"}
+    simulator.fault(SLUG, "reset_after", path="/refund$")
+    with pytest.raises(httpx.HTTPError):
+        api.post(url, json={"amount": 100}, headers=key)
+    assert book(simulator)[1] == "1.00"
+    assert done(api.post(url, json={"amount": 100}, headers=key))["amount"] == 100
     assert book(simulator)[1] == "1.00"
 
 

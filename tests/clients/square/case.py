@@ -298,7 +298,6 @@ class SquareCase(GatewayCase):
                 self.fetch(released[1]),
                 captured,
                 11550,
-                capture=CaptureMode.MANUAL,
                 capture_asked=TOTAL,
                 expected_attention=frozenset({Attention.GATEWAY_DISAGREES}),
             ),
@@ -353,7 +352,6 @@ class SquareCase(GatewayCase):
                 self.fetch(direct()),
                 PaymentStatus.CAPTURED,
                 11550,
-                capture=CaptureMode.MANUAL,
                 capture_asked=TOTAL,
             ),
             self._direct_story(
@@ -362,7 +360,6 @@ class SquareCase(GatewayCase):
                 self.fetch(self._part()),
                 PaymentStatus.CAPTURED,
                 9000,
-                capture=CaptureMode.MANUAL,
                 capture_asked=Money(9000, "USD"),
             ),
             self._direct_story(
@@ -371,7 +368,6 @@ class SquareCase(GatewayCase):
                 self.fetch(released),
                 PaymentStatus.VOIDED,
                 0,
-                capture=CaptureMode.MANUAL,
                 void_asked=True,
             ),
             self._direct_story(
@@ -380,7 +376,6 @@ class SquareCase(GatewayCase):
                 self.fetch(lapsed),
                 PaymentStatus.EXPIRED,
                 0,
-                capture=CaptureMode.MANUAL,
             ),
             self._story(
                 "a saved card is declined",
@@ -435,6 +430,7 @@ class SquareCase(GatewayCase):
     def _direct_story(
         self, name: str, told: Told, truth: Exchange, status: PaymentStatus, captured: int, **more: Any
     ) -> Story:
+        # The story's own capture mode stays automatic: the platform asks Square for no hold but by a saved card.
         held = self.charge(response=answer({"payment": self._held()}), capture=CaptureMode.MANUAL)
         return self._story(name, self.run(held), told, truth, status, captured, **more)
 
