@@ -6,6 +6,7 @@ docs/lifecycle.md: only the state table and cumulative amounts decide, never the
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -35,8 +36,7 @@ class IllegalTransition(Exception):
 def fold(work: Work, report: Report, cause: Cause, *, now: datetime) -> Verdict:
     """Apply one report about this payment, one of its refunds or disputes. Returns what became of it."""
     if report.is_hint:
-        work.wants_fetch = cause.kind is not CauseKind.FETCH  # an answer that is a hint again would ask for ever
-        return Verdict.HINT
+        return _hint(work, report, cause, now)
     if not _is_about_this(work, report):
         work.add_attention(Attention.MISMATCH)
         return Verdict.MISMATCH
@@ -45,6 +45,20 @@ def fold(work: Work, report: Report, cause: Cause, *, now: datetime) -> Verdict:
     if report.about is Subject.DISPUTE:
         return fold_dispute.fold_dispute(work, report, cause, now=now)
     return _fold_payment(work, report, cause, now)
+
+
+def _hint(work: Work, report: Report, cause: Cause, now: datetime) -> Verdict:
+    """Weak proof: ask. A dispute that can only be heard of is kept for a person, without a word about money."""
+    if cause.kind is CauseKind.FETCH:
+        return Verdict.HINT  # an answer that is a hint again would ask for ever
+    if report.about is Subject.DISPUTE:
+        return fold_dispute.fold_dispute(work, replace(report, withdrawn_minor=None), cause, now=now)
+    refund = work.find_refund(report) if report.about is Subject.REFUND else None
+    if refund is not None:
+        refund.wants_fetch = refund.is_changed = True
+    else:
+        work.wants_fetch = True
+    return Verdict.HINT
 
 
 def expire_by_timer(work: Work, cause: Cause, *, now: datetime) -> Verdict:

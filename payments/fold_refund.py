@@ -18,7 +18,8 @@ def fold_refund(work: Work, report: Report, cause: Cause, *, now: datetime) -> V
     refund = work.find_refund(report)
     if refund is None:
         return _external(work, report, status, now)
-    if report.refunded_minor is not None and report.refunded_minor != refund.amount:
+    amount = amount_of(report)
+    if amount is not None and amount != refund.amount:
         work.add_attention(Attention.MISMATCH)
         return Verdict.MISMATCH
     work.learn_refund_names(report)
@@ -26,6 +27,11 @@ def fold_refund(work: Work, report: Report, cause: Cause, *, now: datetime) -> V
         refund.gateway_reference = report.gateway_reference
         refund.is_changed = True
     return _move_refund(work, refund, status, report.decline, cause, now)
+
+
+def amount_of(report: Report) -> int | None:
+    """The refund's own amount. Where a gateway tells it apart from what was given back so far, that is zero at first."""
+    return report.refunded_minor if report.amount_minor is None else report.amount_minor
 
 
 def end_unsent(work: Work, refund: RefundState, to: RefundStatus, decline: Decline, *, now: datetime) -> None:
@@ -77,14 +83,14 @@ def _set(work: Work, refund: RefundState, to: RefundStatus, decline: Decline | N
 def _may_be_ours(work: Work, report: Report) -> bool:
     """Nameless, and of the amount of a refund of ours whose name at the gateway is still to come."""
     return report.reference is None and any(
-        one.status is R.PENDING and one.gateway_reference is None and one.amount == report.refunded_minor
+        one.status is R.PENDING and one.gateway_reference is None and one.amount == amount_of(report)
         for one in work.refunds
     )
 
 
 def _external(work: Work, report: Report, status: RefundStatus, now: datetime) -> Verdict:
     """A refund that we did not ask for: recorded once, as soon as it fits."""
-    state, amount = work.state, report.refunded_minor
+    state, amount = work.state, amount_of(report)
     if state.status is PaymentStatus.VOIDED:
         return Verdict.LATE_NEWS  # a released hold shows as a refund at some gateways: no money moved
     if not report.gateway_reference or not amount:

@@ -33,6 +33,7 @@ KEPT_HEADERS: Final = ("content-type", "user-agent", "request-id", "x-razorpay-e
 UNMATCHED_FOR: Final = timedelta(hours=72)  # webhooks overtake answers, but not by days
 SHOWN_AFTER: Final = timedelta(minutes=15)  # I30
 BATCH: Final = 500
+Ask = tuple[str, int]  # a doorbell and the row to ask the gateway about
 _UNSTORABLE: Final = re.compile("[\\x00\\ud800-\\udfff]")
 
 _INSERT: Final = """
@@ -73,8 +74,8 @@ def accept(received: Received) -> None:
             _insert(_storable(received), state=EventState.ERROR, error=f"{type(error).__name__}: {error}"[:500])
         asks = []
     crash.point("webhook_after_commit")
-    for payment_id in asks:
-        doorbell.ring("fetch", payment_id)
+    for task, row_id in asks:
+        doorbell.ring(task, row_id)
 
 
 def _storable(received: Received) -> Received:
@@ -106,7 +107,7 @@ def _reconnects() -> bool:
     return True
 
 
-def _store_and_apply(received: Received) -> list[int]:
+def _store_and_apply(received: Received) -> list[Ask]:
     event_id, is_new, other = _insert(received, state=EventState.NEW)
     if not is_new and not _differs(other, received):
         return []
@@ -130,7 +131,7 @@ def _facts_in(reports: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{name: value for name, value in report.items() if name != "saved"} for report in reports]
 
 
-def _conflict(received: Received) -> list[int]:
+def _conflict(received: Received) -> list[Ask]:
     digest = hashlib.sha256(received.delivery.body).hexdigest()
     key = f"{received.reading.event_key[:180]}#conflict:{digest[:32]}"
     event_id, is_new, _other = _insert(received, state=EventState.CONFLICT, event_key=key, attention=["conflict"])
@@ -177,7 +178,7 @@ def _cause(event_id: int) -> Cause:
     return Cause(kind=CauseKind.WEBHOOK, id=str(event_id))
 
 
-def _apply(events: Sequence[_Event], *, touched: int | None = None) -> list[int]:
+def _apply(events: Sequence[_Event], *, touched: int | None = None) -> list[Ask]:
     """Fold the events' reports and note what became of each; returns the payments to be asked about."""
     now = clock.now()
     facts = [
@@ -194,7 +195,12 @@ def _apply(events: Sequence[_Event], *, touched: int | None = None) -> list[int]
             yield _touched_part(touched)
 
     apply_reports(facts, wait=False, beside=beside(), now=now)
-    return sorted({f.work.state.id for f in facts if f.work is not None and f.work.wants_fetch})
+    works = {id(fact.work): fact.work for fact in facts if fact.work is not None}.values()
+    asks = {("fetch", work.state.id) for work in works if work.wants_fetch}
+    asks |= {
+        ("fetch_refund", one.id) for work in works for one in work.refunds if one.wants_fetch and one.id is not None
+    }
+    return sorted(asks)
 
 
 def _take_method(fact: Fact) -> None:
@@ -249,7 +255,7 @@ def _events_part(outcomes: list[dict[str, Any]], now: datetime) -> Part:
     return Part(
         "inbox_written",
         """UPDATE payments_webhookevent e SET state = x.state, tries = x.tries, payment_id = x.payment_id,
-             next_try_at = x.next_try_at, attention = CASE WHEN x.attention = '{}' THEN e.attention ELSE x.attention END,
+             next_try_at = x.next_try_at, attention = CASE WHEN x.attention = '{}' THEN array_remove(e.attention, 'unapplied') ELSE x.attention END,
              applied_at = CASE WHEN x.state IN ('new', 'unmatched', 'waiting', 'error') THEN NULL ELSE %s::timestamptz END,
              error = ''
            FROM jsonb_to_recordset(%s::jsonb) AS x(id bigint, state text, tries smallint, payment_id bigint,
@@ -290,12 +296,12 @@ def sweep_events(*, limit: int = BATCH, due_by: datetime | None = None) -> int:
         _log.exception("a batch of webhook events failed; trying them one by one")
         taken, asks = _one_by_one(limit, moment)
     crash.point("sweep_after_events_commit")
-    for payment_id in asks:
-        doorbell.ring("fetch", payment_id)
+    for task, row_id in asks:
+        doorbell.ring(task, row_id)
     return taken
 
 
-def _sweep_batch(limit: int, moment: datetime) -> tuple[int, list[int]]:
+def _sweep_batch(limit: int, moment: datetime) -> tuple[int, list[Ask]]:
     with connection.cursor() as cursor:
         cursor.execute(_DUE, [moment, limit])
         events = [_event(row) for row in cursor.fetchall()]
@@ -316,8 +322,8 @@ def _event(row: Sequence[Any]) -> _Event:
     )
 
 
-def _one_by_one(limit: int, moment: datetime) -> tuple[int, list[int]]:
-    asks: list[int] = []
+def _one_by_one(limit: int, moment: datetime) -> tuple[int, list[Ask]]:
+    asks: list[Ask] = []
     taken = 0
     while taken < limit:
         try:

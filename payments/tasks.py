@@ -14,6 +14,12 @@ def fetch_payment(payment_id: int) -> None:
     fetching.refresh(payment_id)
 
 
+@shared_task(name="payments.tasks.fetch_refund", ignore_result=True)
+def fetch_refund(refund_id: int) -> None:
+    """Ask the gateway about one refund."""
+    fetching.refresh_refund(refund_id)
+
+
 @shared_task(name="payments.tasks.sweep", ignore_result=True)
 def sweep() -> None:
     """One pass over everything that is due."""

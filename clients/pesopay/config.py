@@ -73,7 +73,9 @@ class PesoPayConfig:
         config = cls(
             mode=mode,
             brand=_choice(credentials, "brand", tuple(BRANDS)) or "pesopay",
-            merchant_id=_matching(credentials, "merchant_id", _MERCHANT_ID, "digits (may it be another field's value?)"),
+            merchant_id=_matching(
+                credentials, "merchant_id", _MERCHANT_ID, "digits (may it be another field's value?)"
+            ),
             secrets=_secrets(credentials),
             function=_choice(credentials, "secure_hash_function", FUNCTIONS),
             login_id=_text(credentials, "login_id"),

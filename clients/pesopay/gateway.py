@@ -104,9 +104,7 @@ class PesoPayGateway(Gateway, CanCapture, CanVoid, CanRefund, CanFetchDisputes):
         status = RefundStatus.PENDING if action == REQUEST_REFUND else RefundStatus.SUCCEEDED
         report = self._refund_report(status, request.reference, pay_ref, request.names)
         amount = request.amount
-        return replace(
-            report, refunded_minor=amount.minor, asset=amount.asset, raw=translate.redact_answer(answer)
-        )
+        return replace(report, refunded_minor=amount.minor, asset=amount.asset, raw=translate.redact_answer(answer))
 
     def fetch_refund(self, names: RefundNames) -> Report | NotFound:
         """The payment's record tells the state of its refund; only one at a time can be told apart."""

@@ -111,7 +111,9 @@ def report_form(request: PaymentRequest, fields: Fields, *, url: str, mode: Mode
     )
 
 
-_FORM_KEPT: Final = frozenset({"merchantId", "orderRef", "currCode", "amount", "payType", "lang", "payMethod", "mpsMode"})
+_FORM_KEPT: Final = frozenset(
+    {"merchantId", "orderRef", "currCode", "amount", "payType", "lang", "payMethod", "mpsMode"}
+)
 
 
 # --- operations -------------------------------------------------------------------------------------------------------

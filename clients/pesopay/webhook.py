@@ -85,7 +85,9 @@ def _reason(received: list[str], function: str) -> str:
         return "the feed has no secureHash: is the secure hash enabled for this account?"
     came = {HEX_LENGTHS.get(len(one)) for one in received} - {None}
     if came and function not in came:
-        return f"the secureHash has the length of {'/'.join(sorted(map(str, came)))}, but the account is set to {function}"
+        return (
+            f"the secureHash has the length of {'/'.join(sorted(map(str, came)))}, but the account is set to {function}"
+        )
     return "no element of the secureHash fits the feed"
 
 

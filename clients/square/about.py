@@ -110,6 +110,7 @@ DESCRIPTION: Final = Description(
     ),
     # A minute: the card of a payment whose customer agreed to keep it. A day: a payment that met the deleting of a link.
     rereads_after_seconds=(60, 86_400),
+    abandons_unanswered=True,  # a link whose address never arrived was shown to nobody
     idempotency_seconds=IDEMPOTENCY_SECONDS,
     manual_capture=False,  # a link always charges; only a saved card can be held (README)
     test_recipe="In the sandbox open the link and pay by its testing panel. Card 4111 1111 1111 1111 (CVV 111, any "

@@ -19,12 +19,34 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields, replace
-from typing import Any, Final
+from datetime import timedelta
+from typing import Any, Final, NoReturn
+from urllib.parse import urlencode
 
-from core.gateways.errors import GatewayError, GatewayMisconfigured, WebhookRejected
-from core.gateways.testing import Answer, Event, Exchange, FakeHttp, GatewayCase, Trouble, answer, wire_fields
+from core.gateways.errors import (
+    GatewayError,
+    GatewayMisconfigured,
+    OutcomeUnknown,
+    RequestRejected,
+    WebhookRejected,
+)
+from core.gateways.port import CanRefund
+from core.gateways.testing import (
+    Answer,
+    Event,
+    Exchange,
+    FakeHttp,
+    GatewayCase,
+    MemoryCache,
+    Trouble,
+    answer,
+    fixed_clock,
+    wire_fields,
+)
 from core.gateways.types import (
     Attention,
+    DisputeStatus,
+    FormPost,
     Fraud,
     MethodStatus,
     Mode,
@@ -37,18 +59,36 @@ from core.gateways.types import (
     WebhookDelivery,
     WebhookReading,
 )
-from core.http import HttpResponse, NoAnswer, NotSent, origin_of
+from core.http import HttpRequest, HttpResponse, NoAnswer, NotSent, origin_of
 from core.money import exponent_of
 from core.strict_json import dumps
 
 HTML: Final = b"<!DOCTYPE html><html><head><title>502</title></head><body><h1>Bad gateway</h1></body></html>"
 LONG: Final = "Caf\u00e9 \u2615 \u0915\u0949\u092b\u093c\u0940 \U0001f9fe 'x' & <b>=?#" * 60
-STATUSES: Final = {Subject.PAYMENT: PaymentStatus, Subject.REFUND: RefundStatus, Subject.METHOD: MethodStatus}
+STATUSES: Final = {
+    Subject.PAYMENT: PaymentStatus, Subject.REFUND: RefundStatus, Subject.METHOD: MethodStatus,
+    Subject.DISPUTE: DisputeStatus,
+}  # fmt: skip
 SUBJECTS: Final = {  # of what an operation reports; all others report a payment
     Operation.REFUND: Subject.REFUND,
     Operation.FETCH_REFUND: Subject.REFUND,
     Operation.SAVE_METHOD: Subject.METHOD,
+    Operation.FETCH_DISPUTE: Subject.DISPUTE,
+    Operation.CHARGE_SAVED: Subject.PAYMENT,
 }
+REFUND_EVENTS: Final = (Event.REFUND_PENDING, Event.REFUND_SUCCEEDED, Event.REFUND_FAILED)
+CUT_POINTS: Final[
+    Mapping[str, tuple[Trouble, Answer | None]]
+] = {  # where an exchange can break; None: cut its own answer
+    "not sent": (Trouble.NOT_SENT, NotSent("ConnectError")),
+    "reset before the answer": (Trouble.NO_ANSWER, NoAnswer("ReadError")),
+    "timeout": (Trouble.NO_ANSWER, NoAnswer("ReadTimeout")),
+    "server error": (Trouble.SERVER_ERROR, answer({"message": "internal"}, status=503)),
+    "truncated answer": (Trouble.TRUNCATED, None),
+    "unreadable answer": (Trouble.HTML_PAGE, answer(text=HTML, status=200)),
+}
+A_DAY: Final = timedelta(days=1)
+YEARS: Final = timedelta(days=3 * 365)
 
 
 def check(test: Callable[..., None]) -> Callable[..., None]:
@@ -57,9 +97,7 @@ def check(test: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(test)
     def run(self: Any, case: GatewayCase, *rest: Any, **more: Any) -> None:
         if test.__name__ in case.lacks:
-            import pytest  # only here: whoever runs the suite has it
-
-            pytest.skip(case.lacks[test.__name__])
+            not_applicable(case.lacks[test.__name__])
         test(self, case, *rest, **more)
 
     return run
@@ -79,8 +117,17 @@ class GatewayContract:
         gateway = case.open()
         wanted = {Operation.INITIATE, Operation.FETCH_PAYMENT}
         wanted |= {operation for operation in Operation if callable(getattr(gateway, operation.value, None))}
-        wanted -= {Operation.CHECK_CREDENTIALS}
+        wanted -= {Operation.CHECK_CREDENTIALS, *case.always_refuses}
         assert {exchange.operation for exchange in case.exchanges()} == wanted
+
+    def test_what_is_always_refused_is_refused_before_anything_is_sent(self, case: GatewayCase) -> None:
+        for operation, reason in case.always_refuses.items():
+            assert len(reason.split()) >= 3, f"say why {case.slug} refuses {operation}"
+            # All other verbs take what only the gateway knows; a way to say it is added when the first one needs it.
+            assert operation is Operation.SAVE_METHOD, f"{operation} cannot be declared as always refused"
+            http = FakeHttp()
+            assert isinstance(raised(case.open(http).save_method, case.save_method_request()), RequestRejected)
+            assert http.sent == []
 
     # --- what it says about itself -----------------------------------------------------------------------------
 
@@ -131,10 +178,7 @@ class GatewayContract:
         seen = {exponent_of(sample.amount.asset) for sample in samples}
         assert {0, 2, 3} - seen == set(case.missing_exponents), "samples for 0, 2 and 3 decimals, or a reason"
         for sample in samples:
-            exchange = case.initiate(case.payment_request(sample.amount))
-            http = FakeHttp(exchange.answers())
-            exchange.call(case.open(http))
-            main = http.sent[len(exchange.before)]
+            main = main_request(case, case.initiate(case.payment_request(sample.amount)))
             assert sample.sent in main.body.decode(), f"{sample.sent!r} is not in the body for {sample.amount}"
             report = case.run(sample.paid)
             assert (report.status, report.asset, report.captured_minor) == (
@@ -147,9 +191,8 @@ class GatewayContract:
         customer = replace(plain.customer, name=LONG)
         request = replace(plain, description=LONG, customer=customer, metadata={"note": LONG[:200], "k": "v"})
         exchange = case.initiate(request)
-        http = FakeHttp(exchange.answers())
-        assert isinstance(exchange.call(case.open(http)), Report)
-        sent = wire_fields(http.sent[len(exchange.before)])
+        assert isinstance(exchange.call(case.open(FakeHttp(exchange.answers()))), Report)
+        sent = wire_fields(main_request(case, exchange))
         for name, limit in case.wire_limits().items():
             assert len(sent.get(name, "")) <= limit, name
         assert not any("\ud800" <= character <= "\udfff" for value in sent.values() for character in value)
@@ -161,18 +204,15 @@ class GatewayContract:
         for reference in (case.reference, longest):
             assert len(reference) <= rule.max_length and set(reference) <= set(rule.alphabet)
             exchange = case.initiate(case.payment_request(reference=reference))
-            http = FakeHttp(exchange.answers())
-            exchange.call(case.open(http))
-            assert reference in wire_fields(http.sent[len(exchange.before)]).values()
+            assert reference in wire_fields(main_request(case, exchange)).values()
 
     @check
     def test_only_declared_hosts_are_called(self, case: GatewayCase) -> None:
         for mode in Mode:
             for exchange in case.exchanges():
-                http = FakeHttp(exchange.answers())
-                exchange.call(case.open(http, mode=mode))
-                assert http.sent
-                assert {origin_of(one.url) for one in http.sent} <= set(case.gateway_class.about.origins[mode])
+                sent = requests_of(case, exchange, mode=mode)
+                assert sent
+                assert {origin_of(one.url) for one in sent} <= set(case.gateway_class.about.origins[mode])
 
     # --- answers -----------------------------------------------------------------------------------------------
 
@@ -183,8 +223,9 @@ class GatewayContract:
             is_refund = report.about is Subject.REFUND
             assert report.about is SUBJECTS.get(exchange.operation, Subject.PAYMENT), exchange
             assert isinstance(report.status, STATUSES[report.about]), exchange
-            assert report.gateway_reference, exchange
+            assert report.gateway_reference or exchange.is_local, exchange
             assert not is_refund or (report.payment is not None and report.refunded_minor is not None), exchange
+            assert report.about is not Subject.DISPUTE or report.payment is not None, exchange
             assert_plain(report)
 
     @check
@@ -236,7 +277,7 @@ class GatewayContract:
     def test_an_unreadable_answer_is_outcome_unknown(self, case: GatewayCase) -> None:
         expect_errors(case, Trouble.HTML_PAGE, answer(text=HTML, status=200))
         expect_errors(case, Trouble.EMPTY, answer(text=b"", status=200))
-        for exchange in case.exchanges():
+        for exchange in calling(case):
             cut = replace(exchange.answer, body=exchange.answer.body[: len(exchange.answer.body) // 2])
             expect_error(case, exchange, Trouble.TRUNCATED, cut)
 
@@ -261,7 +302,46 @@ class GatewayContract:
             first, again = main_request(case, exchange), main_request(case, exchange)
             assert case.comparable(first) == case.comparable(again), exchange
 
+    @check
+    def test_initiate_may_break_at_six_points(self, case: GatewayCase) -> None:
+        expect_six_cuts(case, Operation.INITIATE)
+
+    @check
+    def test_capture_may_break_at_six_points(self, case: GatewayCase) -> None:
+        expect_six_cuts(case, Operation.CAPTURE)
+
+    @check
+    def test_refund_may_break_at_six_points(self, case: GatewayCase) -> None:
+        expect_six_cuts(case, Operation.REFUND)
+
+    @check
+    def test_a_token_that_ran_out_is_fetched_anew(self, case: GatewayCase) -> None:
+        found = case.expired_token()
+        if isinstance(found, str):
+            for exchange in case.exchanges():
+                cache = MemoryCache()
+                exchange.call(case.open(FakeHttp(exchange.answers()), cache=cache))
+                kept = [name for name in cache.values if "token" in name.lower()]
+                assert not kept, f"{case.slug} keeps {kept}: give expired_token() an exchange"
+            not_applicable(found)
+        cache, exchange = found
+        http = FakeHttp(exchange.answers())
+        report = exchange.call(case.open(http, cache=cache))
+        assert isinstance(report, Report) and len(http.sent) == len(exchange.answers())
+        again = FakeHttp([exchange.answer])
+        assert exchange.call(case.open(again, cache=cache)) == report, "the new token is kept"
+
     # --- secrets -----------------------------------------------------------------------------------------------
+
+    @check
+    def test_what_names_a_saved_method_is_told_nowhere_else(self, case: GatewayCase) -> None:
+        for exchange in reporting(case):
+            report = case.run(exchange)
+            if report.saved is None:
+                continue
+            shown = f"{report!r} {dumps(dict(report.raw))}"
+            for secret in (report.saved.token, report.saved.customer_token, report.saved.extra_token):
+                assert not secret or secret not in shown, f"{exchange}: a token stands beside the saved method"
 
     @check
     def test_no_secret_appears_in_repr_logs_or_errors(self, case: GatewayCase) -> None:
@@ -305,8 +385,8 @@ class GatewayContract:
         gateway, good = case.open(), case.webhook(Event.PAID)
         forged = [("unsigned", case.unsigned(good)), ("tampered", case.tampered(good)),
                   ("signed with another secret", case.resigned(good, case.other_secret())),
-                  ("empty signature", with_header(case, good, "")),
-                  ("no signature at all in it", with_header(case, good, "\u00e9\u2615")),
+                  ("empty signature", case.with_signature(good, "")),
+                  ("no signature at all in it", case.with_signature(good, "\u00e9\u2615")),
                   *case.forgeries()]  # fmt: skip
         for name, delivery in forged:
             assert isinstance(raised(gateway.read_webhook, delivery), WebhookRejected), name
@@ -368,6 +448,96 @@ class GatewayContract:
         assert [one.mode for one in reading.reports] == [Mode.LIVE]
         assert case.read(case.webhook(Event.PAID)).mode is Mode.TEST
 
+    @check
+    def test_what_was_paid_is_told_and_not_what_was_asked(self, case: GatewayCase) -> None:
+        """Wrong amount, wrong currency: the reducer compares, so the gateway must not repeat what we wanted to hear."""
+        known = case.default_amount
+        others = [replace(known, minor=known.minor + step) for step in (-100, 100)]
+        foreign = sorted(
+            one for one in case.gateway_class.about.currencies
+            if one != known.asset and exponent_of(one) == exponent_of(known.asset)
+        )  # fmt: skip
+        others += [replace(known, asset=case.other_currency or foreign[0])] if foreign else []
+        for money in others:
+            report = case.read(case.webhook(Event.PAID, amount=money))
+            told = (report.captured_minor, report.asset)
+            assert told == (money.minor, money.asset) or report.attention is not None, money
+
+    @check
+    def test_a_refund_is_read_in_every_shape(self, case: GatewayCase) -> None:
+        if not isinstance(case.open(), CanRefund):
+            not_applicable(f"{case.slug} cannot refund")
+        told = [event for event in REFUND_EVENTS if event in case.events]
+        if not told:
+            not_applicable(f"{case.slug} sends no webhook about refunds: they are fetched")
+        whole = case.default_amount
+        part = replace(whole, minor=whole.minor // 100 * 40)
+        for event in told:
+            for number, money in enumerate((whole, part, part), start=1):
+                name = case.refund_reference_of(number)
+                report = case.read(case.webhook(event, amount=money, refund_reference=name))
+                assert (report.about, report.status) == (Subject.REFUND, RefundStatus(event.value[7:])), event
+                assert report.asset == money.asset, event
+                # Where nothing went out yet, some count nothing as refunded and name the amount beside it.
+                is_unsent = event is not Event.REFUND_SUCCEEDED and report.refunded_minor == 0
+                assert (report.amount_minor if is_unsent else report.refunded_minor) == money.minor, event
+                assert report.payment is not None and report.gateway_reference, event
+                assert report.reference in {name, None}, event
+                assert_plain(report)
+
+    @check
+    def test_a_refund_that_settles_or_fails_later_is_the_same_refund(self, case: GatewayCase) -> None:
+        told = [event for event in REFUND_EVENTS if event in case.events]
+        if len(told) < 2:
+            not_applicable(f"{case.slug} tells of a refund once at most, by webhook")
+        name = case.refund_reference_of(1)
+        reports = [case.read(case.webhook(event, refund_reference=name)) for event in told]
+        assert len({(one.gateway_reference, one.reference) for one in reports}) == 1
+        assert len({one.status for one in reports}) == len(told)
+
+    @check
+    def test_another_account_s_delivery_is_refused_or_marked(self, case: GatewayCase) -> None:
+        found = case.foreign_account()
+        if isinstance(found, str):
+            not_applicable(found)
+        credentials, delivery = found
+        try:
+            reading = case.open(credentials=credentials).read_webhook(delivery)
+        except WebhookRejected:
+            return
+        own = case.open(credentials=credentials).read_webhook(case.webhook(Event.PAID))
+        for report in reading.reports:
+            is_marked = Attention.MISMATCH in {report.attention, reading.attention}
+            assert is_marked or report.account not in {one.account for one in own.reports}, "nobody would notice"
+
+    @check
+    def test_a_clock_that_is_wrong_refuses_no_more_than_it_must(self, case: GatewayCase) -> None:
+        good, known = case.webhook(Event.PAID), case.open().read_webhook(case.webhook(Event.PAID))
+        limit = case.tolerance_seconds
+        near = [timedelta(seconds=sign * (limit or 3600)) for sign in (-1, 1)]
+        far = [timedelta(seconds=sign * (limit + 1)) for sign in (-1, 1)] if limit else []
+        far += [-A_DAY, A_DAY]
+        for skew in near:
+            gateway = case.open(clock=fixed_clock(case.now + skew))
+            assert gateway.read_webhook(good).reports == known.reports, skew
+        for skew in far:
+            gateway = case.open(clock=fixed_clock(case.now + skew))
+            if limit is None:  # no time is signed: then none is compared either
+                assert gateway.read_webhook(good).reports == known.reports, skew
+            else:
+                assert isinstance(raised(gateway.read_webhook, good), WebhookRejected), skew
+
+    @check
+    def test_an_event_sent_again_years_later_is_the_same_event(self, case: GatewayCase) -> None:
+        secret, then = case.credentials(Mode.TEST)[case.secret_field], case.now + YEARS
+        good, known = case.webhook(Event.PAID), case.open().read_webhook(case.webhook(Event.PAID))
+        later = case.open(clock=fixed_clock(then))
+        if case.tolerance_seconds is not None:
+            assert isinstance(raised(later.read_webhook, good), WebhookRejected)
+            good = case.resigned_at(good, secret, then)
+        again = later.read_webhook(good)
+        assert (again.event_key, again.reports) == (known.event_key, known.reports)
+
     # --- stories -----------------------------------------------------------------------------------------------
 
     @check
@@ -428,20 +598,58 @@ def expect_error(case: GatewayCase, exchange: Exchange, trouble: Trouble, bad: A
     return error
 
 
+def expect_six_cuts(case: GatewayCase, operation: Operation) -> None:
+    """Each break has its class, which says whether money may have moved; the repeat then sends the same and succeeds."""
+    exchanges = [one for one in case.exchanges() if one.operation is operation]
+    if not exchanges:
+        not_applicable(f"{case.slug} cannot {operation.value}")
+    if all(one.is_local for one in exchanges):
+        not_applicable(f"{case.slug} sends nothing itself to {operation.value}: the browser posts a form")
+    for exchange in exchanges:
+        whole = exchange.answer.body
+        for name, (trouble, bad) in CUT_POINTS.items():
+            broken = replace(exchange.answer, body=whole[: len(whole) // 2]) if bad is None else bad
+            error = expect_error(case, exchange, trouble, broken)
+            assert error.money_may_have_moved is isinstance(error, OutcomeUnknown), name
+            first = FakeHttp([*exchange.before, broken, broken, broken, broken])
+            raised(exchange.call, case.open(first))
+            again = FakeHttp(exchange.answers())
+            assert isinstance(exchange.call(case.open(again)), Report), f"{exchange} repeated after: {name}"
+            place = len(exchange.before)
+            assert case.comparable(first.sent[place]) == case.comparable(again.sent[place]), name
+
+
+def not_applicable(reason: str) -> NoReturn:
+    import pytest  # only here: whoever runs the suite has it
+
+    pytest.skip(reason)
+
+
 def expect_errors(case: GatewayCase, trouble: Trouble, bad: Answer) -> list[GatewayError]:
-    exchanges = case.exchanges()
+    exchanges = calling(case)
     assert exchanges
     return [expect_error(case, exchange, trouble, bad) for exchange in exchanges]
 
 
-def main_request(case: GatewayCase, exchange: Exchange) -> Any:
+def calling(case: GatewayCase) -> list[Exchange]:
+    """Exchanges that can fail on the wire: all but a form that the browser posts."""
+    return [exchange for exchange in case.exchanges() if not exchange.is_local]
+
+
+def main_request(case: GatewayCase, exchange: Exchange) -> HttpRequest:
+    return requests_of(case, exchange)[len(exchange.before)]
+
+
+def requests_of(case: GatewayCase, exchange: Exchange, *, mode: Mode = Mode.TEST) -> list[HttpRequest]:
+    """What an exchange sends. A form that the browser is to post counts as sent."""
     http = FakeHttp(exchange.answers())
-    exchange.call(case.open(http))
-    return http.sent[len(exchange.before)]
-
-
-def with_header(case: GatewayCase, delivery: WebhookDelivery, value: str) -> WebhookDelivery:
-    return replace(delivery, headers={**delivery.headers, case.signature_header: value})
+    found = exchange.call(case.open(http, mode=mode))
+    action = found.next_action if isinstance(found, Report) else None
+    if exchange.is_local:
+        assert http.sent == [], f"{exchange} is said to send nothing"
+        assert isinstance(action, FormPost), exchange
+        http.sent.append(HttpRequest(method="POST", url=action.url, body=urlencode(dict(action.fields)).encode()))
+    return http.sent
 
 
 def secrets_of(case: GatewayCase) -> list[str]:

@@ -30,6 +30,7 @@ from core.gateways.types import (
     PaymentRequest,
     PaymentStatus,
     Report,
+    SaveMethodRequest,
     WebhookDelivery,
 )
 from core.http import Http, HttpRequest, HttpResponse
@@ -258,6 +259,10 @@ class GatewayCase(ABC):
     secret_field: ClassVar[str] = "webhook_secret"  # the credential that signs webhooks
     signature_header: ClassVar[str]
     now: ClassVar[datetime] = NOW
+    # Operations that the class must have and the gateway never does (save_method, where it saves only while paying): why.
+    always_refuses: ClassVar[Mapping[Operation, str]] = {}
+    tolerance_seconds: ClassVar[int | None] = None  # of a signed time, both directions; None: the gateway signs no time
+    other_currency: ClassVar[str | None] = None  # of as many decimals as the default's; None: any that is declared
 
     # --- opening -----------------------------------------------------------------------------------------------
 
@@ -292,6 +297,17 @@ class GatewayCase(ABC):
             return_url="https://pay.example.com/p/abc/return",
             cancel_url="https://pay.example.com/p/abc/cancel",
             description="Order 42",
+            customer=CustomerDetails(id="cus-1", name="Ada Example", email="ada@example.com", phone="+15555550100"),
+        )
+        return replace(request, **changes)
+
+    def save_method_request(self, **changes: Any) -> SaveMethodRequest:
+        request = SaveMethodRequest(
+            reference=self.reference,
+            idempotency_key="11111111-2222-4333-8444-555555555555:save",
+            currency=self.default_amount.asset,
+            webhook_url="https://pay.example.com/payments/webhook/x/token",
+            return_url="https://pay.example.com/p/abc/return",
             customer=CustomerDetails(id="cus-1", name="Ada Example", email="ada@example.com", phone="+15555550100"),
         )
         return replace(request, **changes)
@@ -339,6 +355,11 @@ class GatewayCase(ABC):
     def rate_limit_answer(self) -> HttpResponse:
         return answer({"message": "too many requests"}, status=429, headers={"Retry-After": "7"})
 
+    def expired_token(self) -> tuple[MemoryCache, Exchange] | str:
+        """A cache that holds a token, and a call whose answers refuse that one, hand out a new one, then succeed; or why
+        there is none. `answer` is the one that decides."""
+        return "it keeps no short-lived token: every request carries the account's own key"
+
     def idempotency_key_of(self, request: HttpRequest) -> str | None:
         """The key that a write carries; None on gateways that have none (then say so in `lacks`)."""
         return request.headers.get("Idempotency-Key")
@@ -371,6 +392,18 @@ class GatewayCase(ABC):
     @abstractmethod
     def resigned(self, delivery: WebhookDelivery, secret: str) -> WebhookDelivery:
         """The same delivery, signed with `secret`."""
+
+    def resigned_at(self, delivery: WebhookDelivery, secret: str, at: datetime) -> WebhookDelivery:
+        """The same delivery, signed with `secret` at another time. Override where the time is signed."""
+        return self.resigned(delivery, secret)
+
+    def refund_reference_of(self, number: int) -> str:
+        """Our references of a payment's refunds, as they stand in a delivery."""
+        return f"REF_20261120190000_5e6f7a8{number}"
+
+    def foreign_account(self) -> tuple[Mapping[str, Any], WebhookDelivery] | str:
+        """Our credentials and a delivery of another account under our secret; or why nobody could tell it."""
+        return "its deliveries name no account beside the one whose secret signs them"
 
     def unsigned(self, delivery: WebhookDelivery) -> WebhookDelivery:
         kept = {name: value for name, value in delivery.headers.items() if name != self.signature_header}

@@ -14,19 +14,19 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Iterable
-from typing import BinaryIO, Final
+from typing import IO, Final
 
 TIMEOUT_SECONDS: Final = 60.0
 _LENGTH: Final = struct.Struct("!I")
 
 
-def write_requests(target: BinaryIO, requests: Iterable[bytes]) -> None:
+def write_requests(target: IO[bytes], requests: Iterable[bytes]) -> None:
     """Each request with its length before it."""
     for request in requests:
         target.write(_LENGTH.pack(len(request)) + request)
 
 
-def read_requests(source: BinaryIO) -> deque[bytes]:
+def read_requests(source: IO[bytes]) -> deque[bytes]:
     found: deque[bytes] = deque()
     while head := source.read(_LENGTH.size):
         found.append(source.read(_LENGTH.unpack(head)[0]))
@@ -66,7 +66,7 @@ class Connection(threading.Thread):
                 self.seconds.append(time.perf_counter() - began)
 
 
-def _read_answer(answers: BinaryIO) -> int:
+def _read_answer(answers: IO[bytes]) -> int:
     status, length = 0, 0
     line = answers.readline()
     if not line:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -115,7 +115,7 @@ def analyze() -> None:
         cursor.execute("VACUUM ANALYZE")
 
 
-def count(sql: str, parameters: Iterable[object] = ()) -> int:
+def count(sql: str) -> int:
     with connection.cursor() as cursor:
-        cursor.execute(sql, list(parameters))
+        cursor.execute(sql)
         return int(cursor.fetchone()[0])

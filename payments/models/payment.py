@@ -140,6 +140,16 @@ class Payment(LabModel):
             ),
             models.Index(fields=["lab", "mode", "merchant_reference"], name="payments_payment_reference"),
             models.Index(fields=["customer"], name="payments_payment_customer"),
+            models.Index(
+                fields=["lab", "completed_at"],
+                condition=models.Q(status="captured"),
+                name="payments_payment_taken",
+            ),
+            models.Index(
+                fields=["lab", "mode"],
+                condition=~models.Q(attention=[]),
+                name="payments_payment_attention",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -185,7 +185,7 @@ def _apply_payment(recorded: Recorded, asked: Asked, held: Held | None) -> Payme
     def body() -> PaymentState:
         fact = Fact(
             key=recorded.loaded.key.facts, report=asked.answer, cause=_cause(recorded),
-            payment_id=recorded.loaded.state.id, prepare=None if asked.error is None else _note_unknown,
+            payment_id=recorded.loaded.state.id, prepare=_before(asked),
         )  # fmt: skip
 
         def beside() -> Iterator[Part]:
@@ -207,7 +207,27 @@ def _apply_payment(recorded: Recorded, asked: Asked, held: Held | None) -> Payme
 def _closing(recorded: Recorded, asked: Asked) -> Part:
     if asked.error is not None:
         return recorded.exchange.refused(Outcome.UNKNOWN, asked.error, milliseconds=asked.milliseconds)
-    return recorded.exchange.closed(Outcome.ANSWERED, report=asked.answer, milliseconds=asked.milliseconds)
+    outcome = Outcome.DECLINED if _is_declined(asked) else Outcome.ANSWERED
+    return recorded.exchange.closed(outcome, report=asked.answer, milliseconds=asked.milliseconds)
+
+
+def _is_declined(asked: Asked) -> bool:
+    """A capture or void that the gateway took and the bank refused: a result, and the payment stands as before."""
+    return asked.error is None and asked.answer.decline is not None and asked.answer.status is None
+
+
+def _before(asked: Asked) -> Callable[[Work], None] | None:
+    if asked.error is not None:
+        return _note_unknown
+    return _note_declined(asked.answer) if _is_declined(asked) else None
+
+
+def _note_declined(report: Report) -> Callable[[Work], None]:
+    def prepare(work: Work) -> None:
+        work.state.capture_asked = None
+        work.state.decline = report.decline
+
+    return prepare
 
 
 def _note_unknown(work: Work) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from django.conf import settings
 
 from core import ids
-from core.encryption import Place, open_
+from core.encryption import CannotOpen, Place, open_
 from core.gateways.references import fit_reference
 from core.gateways.types import (
     BillingDetails,
@@ -158,5 +158,8 @@ def page_token(state: PaymentState) -> str:
 
 
 def shown(state: PaymentState) -> dict[str, Any]:
-    """The payment as its lab sees it, with the address of its pay page."""
-    return showing.payment(state, pay_url=f"{settings.PUBLIC_URL}/pay/{page_token(state)}")
+    """The payment as its lab sees it, with the address of its pay page (null where its token cannot be opened)."""
+    try:
+        return showing.payment(state, pay_url=f"{settings.PUBLIC_URL}/pay/{page_token(state)}")
+    except CannotOpen:  # one damaged row must not hide a whole list
+        return {**showing.payment(state, pay_url=None), "pay_url": None}

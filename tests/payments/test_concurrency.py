@@ -298,8 +298,21 @@ def test_capture_and_void_at_once_are_one_of_them(acme: Shop, busy: Busy) -> Non
     busy.answers("GET", f"{SESSIONS}/{payment['gateway_reference']}", said.complete(payment, said.held(payment)))
     busy.answers("POST", f"{SESSIONS}/{payment['gateway_reference']}/expire", lambda _request: said.stripe_error(400))
     busy.sent.clear()
-    works = [partial(alone(acme).post, f"/v1/payments/{payment['id']}/{verb}", {}) for verb in ("capture", "void") * 3]
-    responses = together(works)
+    held, ready = threading.Event(), threading.Barrier(7)
+
+    def ask(verb: str) -> Any:
+        ready.wait(20)
+        assert held.wait(20)
+        return alone(acme).post(f"/v1/payments/{payment['id']}/{verb}", {})
+
+    def hold_all_of_them() -> None:
+        """So that each has begun to read before any has written: what it sees after the lock must be what is then."""
+        with everything_locked():
+            ready.wait(20)
+            held.set()
+            time.sleep(0.5)
+
+    responses = together([*[partial(ask, verb) for verb in ("capture", "void") * 3], hold_all_of_them])[:-1]
     assert statuses(responses) == {200: 1, 409: 5}
     assert PaymentGatewayTransaction.across_labs.filter(operation__in=["capture", "void"]).count() == 1
     moved = [call for call in busy.calls() if call.startswith(f"POST {path}")]

@@ -219,7 +219,7 @@ def test_the_fold_keeps_its_rules_whatever_it_is_told() -> None:
     run_state_machine_as_test(
         Folding,
         settings=settings(
-            max_examples=300, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=250, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )
 

@@ -41,7 +41,7 @@ class Sizes:
     stored: int
 
 
-FULL: Final = Sizes(webhooks=2000, floor_seconds=4, initiates=300, statuses=2000, stored=100_000)
+FULL: Final = Sizes(webhooks=1500, floor_seconds=4, initiates=200, statuses=1500, stored=100_000)
 QUICK: Final = Sizes(webhooks=300, floor_seconds=1, initiates=40, statuses=300, stored=10_000)
 
 
@@ -112,7 +112,7 @@ class Command(BaseCommand):
 
     def _webhooks(self, sizes: Sizes, world: World, folder: Path) -> None:
         """Rounds of webhooks and of pgbench in turn, so that both meet the same machine."""
-        from payments.bench import measures
+        from payments.bench import measures, worlds
         from payments.bench.deliveries import Payer
         from payments.bench.floor import Floor
 
@@ -125,6 +125,7 @@ class Command(BaseCommand):
             if number % 500 == 0:
                 self._say(f"the simulator's customers pay: {number:,} of {total:,}")
         payer.close()
+        worlds.analyze()
         self._say("warming up")
         measures.webhooks(world, kept[:WARM_UP])
         floor = Floor(folder, **_sizes_of_rows())

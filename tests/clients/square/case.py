@@ -50,7 +50,6 @@ from tests.clients.square.objects import (
     direct,
     dispute,
     errors,
-    event,
     failed,
     load,
     money,
@@ -59,6 +58,7 @@ from tests.clients.square.objects import (
     refund,
     signature,
 )
+from tests.clients.square.objects import event as enveloped
 
 TOTAL = Money(11550, "USD")
 SAVED = SavedMethod(token=CARD, customer_token=CUSTOMER)
@@ -75,6 +75,9 @@ class SquareCase(GatewayCase):
     secret_field: ClassVar[str] = "webhook_signature_key"
     default_amount: ClassVar[Money] = TOTAL
     events: ClassVar[frozenset[Event]] = frozenset(Event) - {Event.REQUIRES_ACTION}
+    always_refuses: ClassVar[Mapping[Operation, str]] = {
+        Operation.SAVE_METHOD: "alone a card comes out of Square's form in the browser only, which the port cannot hand back"
+    }
     missing_exponents: ClassVar[Mapping[int, str]] = {3: "Square takes no currency with three decimals"}
 
     def credentials(self, mode: Mode) -> dict[str, Any]:
@@ -236,7 +239,11 @@ class SquareCase(GatewayCase):
             subject["reason"] = f"[{refund_reference}]"
         if amount is not None:
             subject = _with_amount(subject, amount)
-        return delivery(_event(kind, subject), self.credentials(mode)[self.secret_field])
+        return delivery(enveloped(kind, subject), self.credentials(mode)[self.secret_field])
+
+    def foreign_account(self) -> tuple[Mapping[str, Any], WebhookDelivery] | str:
+        """A subscription hears of the whole seller: another location of theirs, signed with the same key."""
+        return self.credentials(Mode.TEST), delivery(enveloped("payment.updated", direct(location_id="LOTHERLAB")))
 
     def resigned(self, delivery: WebhookDelivery, secret: str) -> WebhookDelivery:
         header = signature(delivery.body, secret)
@@ -282,7 +289,7 @@ class SquareCase(GatewayCase):
         live = of_link(receipt_url=RECEIPTS["live"])
         text = of_link(amount_money=money("11550"))
         failed_after = failed(id=PAYMENT)
-        captured, pending, waiting = PaymentStatus.CAPTURED, PaymentStatus.PENDING, PaymentStatus.REQUIRES_ACTION
+        captured, waiting = PaymentStatus.CAPTURED, PaymentStatus.REQUIRES_ACTION
         return (
             self._link_story(
                 "paid, and then its order is canceled without a payment",
@@ -469,7 +476,7 @@ class SquareCase(GatewayCase):
         )
 
     def _said(self, kind: str, subject: Mapping[str, Any]) -> Report:
-        return self.read(delivery(_event(kind, subject)))
+        return self.read(delivery(enveloped(kind, subject)))
 
     def _refund_truth(self, body: Mapping[str, Any]) -> Report:
         names = RefundNames(reference=REFUND_REFERENCE, gateway_reference=body["id"], payment=self.names(PAYMENT))
@@ -480,10 +487,6 @@ class SquareCase(GatewayCase):
                 answer=answer({"refund": body}),
             )
         )
-
-
-def _event(kind: str, subject: Mapping[str, Any]) -> dict[str, Any]:
-    return event(kind, subject)
 
 
 def _with_signature(good: WebhookDelivery, text: str) -> WebhookDelivery:

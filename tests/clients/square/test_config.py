@@ -46,7 +46,7 @@ def test_each_mode_has_a_host_of_its_own() -> None:
         ("location_id", LONG_TOKEN, "A location id is short"),
         ("location_id", "L/../merchants", "A location id is short"),
         ("webhook_signature_key", LONG_TOKEN, "The signature key is short"),
-        ("webhook_signature_key", "https://pay.example.test/hooks", "The signature key is short"),
+        ("webhook_signature_key", "https://pay.example.test/hooks", "This looks like the Notification URL"),
         ("webhook_signature_key", "xxxxxxxxxxxx", "Webhook signature key is a placeholder"),
         ("webhook_signature_key", "short", "Webhook signature key has at least 8 characters"),
         ("webhook_signature_key", TOKEN, "The same value stands in Access token"),

@@ -266,6 +266,7 @@ def test_every_event_to_be_switched_on_is_known() -> None:
 
 
 def test_what_is_stored_holds_no_person_and_no_card() -> None:
-    kept = json.dumps(dict(told("payment.updated", of_link(receipt_url=RECEIPTS["test"])).raw))
-    for secret in ("buyer@example.test", "411111", "Fingerprint", "receipt/preview", "VersionToken"):
+    paid_by = {"status": "CAPTURED", "card": {"id": "ccof:docExampleCard0001", "bin": "411111"}}
+    kept = json.dumps(dict(told("payment.updated", of_link(receipt_url=RECEIPTS["test"], card_details=paid_by)).raw))
+    for secret in ("buyer@example.test", "CUSDOC", "ccof:", "411111", "Fingerprint", "receipt/preview", "VersionToken"):
         assert secret not in kept

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, ClassVar
 
 from clients.stripe.gateway import StripeGateway
@@ -12,6 +13,9 @@ from core.gateways.types import (
     Attention,
     CaptureMode,
     CaptureRequest,
+    ChargeRequest,
+    DeleteSavedRequest,
+    DisputeNames,
     Mode,
     Operation,
     PaymentRequest,
@@ -20,6 +24,7 @@ from core.gateways.types import (
     RefundNames,
     RefundRequest,
     Report,
+    SavedMethod,
     VoidRequest,
     WebhookDelivery,
 )
@@ -31,16 +36,20 @@ from tests.clients.stripe.objects import (
     charge,
     declined,
     delivery,
+    dispute,
     event,
     intent,
     load,
+    payment_method,
     refund,
     session,
     session_intent,
+    setup_session,
     signature,
 )
 
 REFERENCE = "PAY_20261120183005_1a2b3c4d_1"
+SAVED = SavedMethod(token="pm_docA1", customer_token="cus_docA1")
 REFUND_REFERENCE = "REF_20261120190000_5e6f7a8b"
 TOTAL = Money(1299, "EUR")
 HELD = {"status": "requires_capture", "amount_capturable": 1299, "latest_charge": "ch_docA1"}
@@ -53,6 +62,8 @@ class StripeCase(GatewayCase):
     gateway_class: ClassVar[type[StripeGateway]] = StripeGateway
     signature_header: ClassVar[str] = "stripe-signature"
     events: ClassVar[frozenset[Event]] = frozenset(Event)
+    tolerance_seconds: ClassVar[int | None] = 300
+    other_currency: ClassVar[str | None] = "CHF"
 
     def credentials(self, mode: Mode) -> dict[str, Any]:
         return {
@@ -89,6 +100,8 @@ class StripeCase(GatewayCase):
             names=names, reference=REFUND_REFERENCE, amount=Money(500, "EUR"), idempotency_key="refund-key-1"
         )
         refund_names = RefundNames(reference=REFUND_REFERENCE, gateway_reference="re_docA1", payment=names)
+        disputed = DisputeNames(gateway_reference="du_docA1", payment=names)
+        forget = DeleteSavedRequest(saved=SAVED, idempotency_key="delete-key-1")
         return (
             self.initiate(),
             self.fetch(load("session_paid")),
@@ -98,6 +111,35 @@ class StripeCase(GatewayCase):
             Exchange(
                 operation=Operation.FETCH_REFUND, call=lambda g: g.fetch_refund(refund_names), answer=answer(refund())
             ),
+            Exchange(
+                operation=Operation.FETCH_DISPUTE, call=lambda g: g.fetch_dispute(disputed), answer=answer(dispute())
+            ),
+            self.save(),
+            self.charge(),
+            Exchange(
+                operation=Operation.DELETE_SAVED,
+                call=lambda g: g.delete_saved(forget),
+                answer=answer(payment_method(customer=None)),
+            ),
+        )
+
+    def save(self) -> Exchange:
+        """A method alone, on Stripe's page."""
+        asked = self.save_method_request()
+        return Exchange(
+            operation=Operation.SAVE_METHOD,
+            call=lambda gateway: gateway.save_method(asked),
+            answer=answer(setup_session()),
+        )
+
+    def charge(self, response: HttpResponse | None = None, **changes: Any) -> Exchange:
+        """A saved method, while the customer is away."""
+        asked = ChargeRequest(payment=self.payment_request(**changes), saved=SAVED)
+        paid = {**PAID, "customer": "cus_docA1", "payment_method": "pm_docA1"}
+        return Exchange(
+            operation=Operation.CHARGE_SAVED,
+            call=lambda gateway: gateway.charge_saved(asked),
+            answer=response or answer(intent(**paid)),
         )
 
     def amounts(self) -> Sequence[AmountSample]:
@@ -176,6 +218,17 @@ class StripeCase(GatewayCase):
     def resigned(self, delivery: WebhookDelivery, secret: str) -> WebhookDelivery:
         header = signature(delivery.body, secret, at=self.now)
         return replace(delivery, headers={**delivery.headers, self.signature_header: header})
+
+    def resigned_at(self, delivery: WebhookDelivery, secret: str, at: datetime) -> WebhookDelivery:
+        header = signature(delivery.body, secret, at=at)
+        return replace(delivery, headers={**delivery.headers, self.signature_header: header})
+
+    def foreign_account(self) -> tuple[Mapping[str, Any], WebhookDelivery]:
+        """Of Stripe Connect: deliveries of every connected account are signed with the one secret of the endpoint."""
+        kind, subject = EVENTS[Event.PAID]()
+        foreign = event(kind, subject, account="acct_somebodyElse1")
+        known = {**self.credentials(Mode.TEST), "account_id": "acct_docOurs1"}
+        return known, delivery(foreign, SECRET, at=self.now)
 
     def other_secret(self) -> str:
         return OLD_SECRET

@@ -52,6 +52,19 @@ def dispute(**changes: Any) -> dict[str, Any]:
     return {**load("dispute_created"), **changes}
 
 
+def payment_method(**changes: Any) -> dict[str, Any]:
+    return {**load("payment_method_card"), **changes}
+
+
+def setup_session(**changes: Any) -> dict[str, Any]:
+    """A Checkout Session that saves a method and takes no money."""
+    return {**load("setup_session_open"), **changes}
+
+
+def setup_intent(**changes: Any) -> dict[str, Any]:
+    return {**load("setup_intent_succeeded"), **changes}
+
+
 def declined(code: str = "card_declined", decline_code: str | None = "insufficient_funds") -> dict[str, Any]:
     """`last_payment_error` of an intent."""
     return {"type": "card_error", "code": code, "decline_code": decline_code, "message": "Your card was declined."}
