@@ -57,7 +57,7 @@ def payment(state: PaymentState, *, pay_url: str | None) -> dict[str, Any]:
 
 
 class RefundedPayment(Protocol):
-    """What a refund shows of its payment: its state, or its row."""
+    """What a refund or dispute shows of its payment: its state, or its row."""
 
     @property
     def public_id(self) -> str: ...
@@ -92,7 +92,7 @@ def dispute_status(state: PaymentState) -> str:
     return "withdrawn" if state.disputed else "none"
 
 
-def dispute(state: PaymentState, one: DisputeState) -> dict[str, Any]:
+def dispute(state: RefundedPayment, one: DisputeState) -> dict[str, Any]:
     """The dispute object of the API. `withdrawn` is what the gateway holds back because of it now."""
     time = encoding.time_to_json
     return {

@@ -1,6 +1,6 @@
 """What happened to one payment, in the order in which it happened and in words that support can read out.
 
-Four sources: changes of status, exchanges with the gateway, its webhooks, refunds. Everything shown was redacted when it
+Five sources: changes of status, exchanges with the gateway, its webhooks, refunds, disputes. Everything shown was redacted when it
 was stored; bodies of webhooks and errors of ours stay in the desk.
 """
 
@@ -15,7 +15,15 @@ from django.db.models import QuerySet
 
 from core.gateways import encoding
 from core.money import Money
-from payments.models import EventState, Outcome, PaymentGatewayTransaction, PaymentTransition, Refund, WebhookEvent
+from payments.models import (
+    Dispute,
+    EventState,
+    Outcome,
+    PaymentGatewayTransaction,
+    PaymentTransition,
+    Refund,
+    WebhookEvent,
+)
 
 MOST_OF_EACH: Final = 200
 
@@ -34,6 +42,8 @@ _OPERATIONS: Final = {
     "void": "release the payment",
     "refund": "refund",
     "fetch_refund": "tell how the refund stands",
+    "charge_saved": "charge the saved method",
+    "fetch_dispute": "tell how the dispute stands",
 }
 _OUTCOMES: Final = {
     Outcome.SENT: "not sent, or not answered yet",
@@ -58,7 +68,7 @@ _EVENTS: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
-    """One thing that happened. `kind` is status, gateway, webhook or refund; `details` are plain JSON values."""
+    """One thing that happened. `kind` is status, gateway, webhook, refund or dispute; `details` are plain JSON values."""
 
     at: datetime
     kind: str
@@ -75,7 +85,7 @@ class Timeline:
 
 
 def of(*, lab_id: int, payment_id: int) -> Timeline:
-    """The payment's history, oldest first; empty for another lab's payment. Four statements."""
+    """The payment's history, oldest first; empty for another lab's payment. Five statements."""
     found: list[Moment] = []
     is_cut = False
     for model, order, read in _SOURCES:
@@ -151,10 +161,32 @@ def _refund(row: Refund) -> Iterator[Moment]:
         yield Moment(at=row.completed_at, kind="refund", words=words, details={**details, "status": row.status})
 
 
+def _dispute(row: Dispute) -> Iterator[Moment]:
+    amount = "" if row.amount is None else f" of {Money(int(row.amount), row.currency)}"
+    reason = f" ({row.reason.replace('_', ' ')})" if row.reason else ""
+    details = {
+        "dispute": row.public_id,
+        "amount": None if row.amount is None else int(row.amount),
+        "currency": row.currency,
+    }
+    yield Moment(
+        at=row.opened_at, kind="dispute", words=f"The payer's bank opened a dispute{amount}{reason}.",
+        details={**details, "status": "opened", "respond_by": encoding.time_to_json(row.respond_by)},
+    )  # fmt: skip
+    if row.closed_at is not None:
+        withdrawn = Money(int(row.withdrawn), row.currency)
+        words = f"The dispute{amount} was {row.status}; the gateway holds back {withdrawn}."
+        yield Moment(
+            at=row.closed_at, kind="dispute", words=words,
+            details={**details, "status": row.status, "withdrawn": int(row.withdrawn)},
+        )  # fmt: skip
+
+
 # In the order in which things of one instant follow from each other.
 _SOURCES: Final[Sequence[tuple[type[Any], str, Any]]] = (
     (PaymentGatewayTransaction, "started_at", _exchange),
     (WebhookEvent, "id", _webhook),
     (PaymentTransition, "seq", _transition),
     (Refund, "id", _refund),
+    (Dispute, "id", _dispute),
 )

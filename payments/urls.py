@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from django.urls import path
 
-from payments.api import customers, gateway_keys, gateways, links, lists, openapi, views, webhooks
+from payments.api import (
+    customers,
+    disputes,
+    gateway_keys,
+    gateways,
+    links,
+    lists,
+    openapi,
+    profiles,
+    routing,
+    views,
+    webhooks,
+)
 from payments.pages import link, pay
 
 urlpatterns = [
@@ -20,10 +32,16 @@ urlpatterns = [
     path("v1/payments/<str:public_id>/void", views.VoidView.as_view(), name="void"),
     path("v1/refunds", lists.RefundListView.as_view(), name="refunds"),
     path("v1/refunds/<str:public_id>", lists.OneRefundView.as_view(), name="one-refund"),
+    path("v1/disputes", disputes.DisputeListView.as_view(), name="disputes"),
+    path("v1/disputes/<str:public_id>", disputes.DisputeView.as_view(), name="dispute"),
+    path("v1/profiles", profiles.ProfileListView.as_view(), name="profiles"),
+    path("v1/profiles/<str:public_id>", profiles.ProfileView.as_view(), name="profile"),
+    path("v1/profiles/<str:public_id>/default", profiles.DefaultProfileView.as_view(), name="default-profile"),
     path("v1/links", links.LinkListView.as_view(), name="links"),
     path("v1/links/<str:public_id>", links.LinkView.as_view(), name="one-link"),
     path("v1/links/<str:public_id>/disable", links.DisableLinkView.as_view(), name="disable-link"),
     path("v1/gateways", gateways.GatewayListView.as_view(), name="gateways"),
+    path("v1/gateways/route", routing.RouteView.as_view(), name="route"),  # before the slugs: no gateway is named so
     path("v1/gateways/<str:slug>", gateways.GatewayView.as_view(), name="gateway"),
     path("v1/gateway-keys", gateway_keys.GatewayKeyListView.as_view(), name="gateway-keys"),
     path("v1/gateway-keys/<str:public_id>", gateway_keys.GatewayKeyView.as_view(), name="gateway-key"),
@@ -33,6 +51,8 @@ urlpatterns = [
         gateway_keys.DisableGatewayKeyView.as_view(),
         name="disable-gateway-key",
     ),
+    path("v1/routing-rules", routing.RuleListView.as_view(), name="routing-rules"),
+    path("v1/routing-rules/<str:public_id>", routing.RuleView.as_view(), name="routing-rule"),
     # `path`, because a lab's own id for a customer may hold slashes; the longer addresses come first.
     path("v1/customers", customers.CustomerListView.as_view(), name="customers"),
     path("v1/customers/<path:external_id>/balances", customers.BalancesView.as_view(), name="balances"),

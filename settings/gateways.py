@@ -8,11 +8,15 @@ from __future__ import annotations
 # slug -> class
 GATEWAYS: dict[str, str] = {
     "stripe": "clients.stripe.gateway.StripeGateway",
+    "razorpay": "clients.razorpay.gateway.RazorpayGateway",
+    "square": "clients.square.gateway.SquareGateway",
     "nowpayments": "clients.nowpayments.gateway.NowPaymentsGateway",
 }
 
 # slug -> module:class of its local fake, which `clients.simulator` serves. Never imported in production.
 SIMULATORS: dict[str, str] = {
     "stripe": "clients.stripe.simulator:StripeSimulator",
+    "razorpay": "clients.razorpay.simulator:RazorpaySimulator",
+    "square": "clients.square.simulator:SquareSimulator",
     "nowpayments": "clients.nowpayments.simulator:NowPaymentsSimulator",
 }

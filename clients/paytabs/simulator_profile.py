@@ -128,7 +128,9 @@ class Profile:
 
     def children(self, of: Transaction, kind: str, letters: str = "A") -> list[Transaction]:
         rows = self.transactions.values()
-        return [one for one in rows if one.previous == of.tran_ref and one.kind == kind and one.letter in tuple(letters)]
+        return [
+            one for one in rows if one.previous == of.tran_ref and one.kind == kind and one.letter in tuple(letters)
+        ]
 
     def root_of(self, one: Transaction) -> Transaction:
         """The payment that a follow-up or the second leg of an offline payment belongs to."""

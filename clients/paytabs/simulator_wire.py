@@ -36,9 +36,7 @@ HOSTS: Final = {
     "CUZDAN": "secure.cuzdan.az",
     "CLICKPAY": "secure.clickpay.com.sa",
 }
-CURRENCIES: Final = frozenset(
-    "SAR AED BHD EGP EUR GBP HKD IDR INR IQD JOD JPY KWD MAD OMR PKR QAR USD AZN TRY".split()
-)
+CURRENCIES: Final = frozenset("SAR AED BHD EGP EUR GBP HKD IDR INR IQD JOD JPY KWD MAD OMR PKR QAR USD AZN TRY".split())
 _THREE_DECIMALS: Final = frozenset({"BHD", "IQD", "JOD", "KWD", "OMR"})
 LEAST, MOST = Decimal("0.01"), Decimal("9999999999.99")
 _CUSTOMER_NAMES: Final = frozenset("name email phone street1 city state country zip ip".split())

@@ -19,9 +19,11 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from clients.stripe import simulator_aftercare as aftercare
+from clients.stripe import simulator_methods as methods
 from clients.stripe import simulator_pages as pages
 from clients.stripe import simulator_payments as payments
 from clients.stripe import simulator_sessions as sessions
+from clients.stripe import simulator_setup as setup
 from clients.stripe.simulator_api import Api
 from clients.stripe.simulator_merchant import Merchant
 from clients.stripe.simulator_money import to_major
@@ -136,6 +138,7 @@ class StripeSimulator(GatewaySimulator):
             "dispute_answer": lambda m, found: aftercare.answer_dispute(m, _dispute(m, found)),
             "dispute_win": lambda m, found: aftercare.close_dispute(m, _dispute(m, found), is_won=True),
             "dispute_lose": lambda m, found: aftercare.close_dispute(m, _dispute(m, found), is_won=False),
+            "forget_method": lambda m, found: methods.detach(m, _method(m, found)),  # in Stripe's dashboard
             "fraud_warning": lambda m, found: aftercare.warn_of_fraud(m, _charge(m, found)),
         }
         if action not in table:
@@ -152,13 +155,16 @@ class StripeSimulator(GatewaySimulator):
         for merchant in self._merchants.values():
             if name in merchant.objects:
                 return merchant, merchant.objects[name]
-            for kind in ("checkout.session", "payment_intent"):
+            for kind in ("checkout.session", "payment_intent", "setup_intent"):
                 for one in merchant.find(kind):
                     if name and name in (one.get("client_reference_id"), one["metadata"].get("payment_id")):
                         return merchant, one
         raise ValueError(f"no payment {name!r}")
 
     def _act_pay(self, m: Merchant, found: Json, card: str = _VISA) -> None:
+        if found["object"] == "setup_intent" or found.get("mode") == "setup":
+            _save(m, found, card)
+            return
         if found["object"] == "checkout.session":
             sessions.pay_session(m, found, card)
             return
@@ -182,7 +188,11 @@ class StripeSimulator(GatewaySimulator):
 
     def _act_challenged(self, m: Merchant, found: Json, *, is_success: bool, card: str = _THREE_D_SECURE) -> None:
         self._act_pay(m, found, card)
-        if found["object"] == "checkout.session":
+        if found.get("mode") == "setup":
+            sessions.answer_setup_challenge(m, found, is_success=is_success)
+        elif found["object"] == "setup_intent":
+            setup.authenticate(m, found, is_success=is_success)
+        elif found["object"] == "checkout.session":
             sessions.answer_challenge(m, found, is_success=is_success)
         else:
             payments.authenticate(m, _intent(m, found), is_success=is_success)
@@ -217,7 +227,8 @@ class StripeSimulator(GatewaySimulator):
         for (mode, _), merchant in self._merchants.items():
             for one in list(merchant.objects.values()):
                 owned = one["object"] == "payment_intent" and merchant.hidden[one["id"]].get("session")
-                if one["object"] in ("checkout.session", "payment_intent") and not owned:
+                is_payment = one["object"] in ("checkout.session", "payment_intent") and one.get("mode") != "setup"
+                if is_payment and not owned:
                     lines.append(_line(merchant, one, mode))
         return lines
 
@@ -234,9 +245,9 @@ class StripeSimulator(GatewaySimulator):
             if do == "cancel" and session["cancel_url"]:
                 return RedirectResponse(session["cancel_url"], status_code=303)
             error = _play(m, session, do)
-            if session["payment_intent"] and m.objects[session["payment_intent"]]["status"] == "requires_action":
-                url = self.world.url("hooks.stripe.com", f"/3ds/{session['payment_intent']}")
-                return RedirectResponse(url, status_code=303)
+            intent = session["setup_intent"] or session["payment_intent"]
+            if intent and m.objects[intent]["status"] == "requires_action":
+                return RedirectResponse(self.challenge_url(intent), status_code=303)
         if session["status"] == "complete":
             return RedirectResponse(_success_url(session), status_code=303)
         if session["status"] == "expired":
@@ -244,7 +255,8 @@ class StripeSimulator(GatewaySimulator):
         return HTMLResponse(pages.checkout(session, m.hidden[session["id"]]["items"], error=error))
 
     async def _challenge_page(self, request: Request) -> Response:
-        found = self._for_page(request.path_params["name"], "payment_intent")
+        name = request.path_params["name"]
+        found = self._for_page(name, "payment_intent") or self._for_page(name, "setup_intent")
         if found is None:
             return HTMLResponse(pages.message("Not found", "There is no such payment."), status_code=404)
         m, intent = found
@@ -253,7 +265,9 @@ class StripeSimulator(GatewaySimulator):
             return HTMLResponse(pages.challenge(intent))
         if intent["status"] == "requires_action":
             is_success = await _chosen(request) == "pass"
-            if session_name:
+            if intent["object"] == "setup_intent":
+                _answer_setup(m, intent, is_success=is_success)
+            elif session_name:
                 sessions.answer_challenge(m, m.objects[session_name], is_success=is_success)
             else:
                 payments.authenticate(m, intent, is_success=is_success)
@@ -278,7 +292,7 @@ class StripeSimulator(GatewaySimulator):
     def _back(self, m: Merchant, intent: Json) -> Response:
         back = m.hidden[intent["id"]].get("return_url")
         if not back:
-            return HTMLResponse(pages.message("Done", f"This payment is now {intent['status']}."))
+            return HTMLResponse(pages.message("Done", f"This is now {intent['status']}."))
         words = {"succeeded": "succeeded", "requires_capture": "succeeded", "processing": "pending"}
         query = urlencode(
             {
@@ -311,9 +325,30 @@ def _play(m: Merchant, session: Json, do: str) -> str | None:
     if do in ("pay_delayed", "pay_delayed_fail"):
         sessions.pay_session_delayed(m, session, will_succeed=do == "pay_delayed")
         return None
-    intent = sessions.pay_session(m, session, _CARD_OF_BUTTON.get(do, _VISA))
+    card = _CARD_OF_BUTTON.get(do, _VISA)
+    if session["mode"] == "setup":
+        failed: Json = sessions.save_session(m, session, card)["last_setup_error"] or {}
+        return failed.get("message")
+    intent = sessions.pay_session(m, session, card)
     error: Json = intent["last_payment_error"] or {}
     return error.get("message")
+
+
+def _save(m: Merchant, found: Json, card: str) -> None:
+    if found["object"] == "checkout.session":
+        sessions.save_session(m, found, card)
+    elif found["status"] not in setup.CONFIRMABLE:
+        raise ValueError(f"this SetupIntent is {found['status']}")
+    else:
+        setup.attempt(m, found, card)
+
+
+def _answer_setup(m: Merchant, intent: Json, *, is_success: bool) -> None:
+    session = m.hidden[intent["id"]]["session"]
+    if session:
+        sessions.answer_setup_challenge(m, m.objects[session], is_success=is_success)
+    else:
+        setup.authenticate(m, intent, is_success=is_success)
 
 
 async def _chosen(request: Request) -> str:
@@ -378,16 +413,29 @@ def _refund(m: Merchant, found: Json) -> Json:
     return refund
 
 
+def _method(m: Merchant, found: Json) -> Json:
+    name = found["id"] if found["object"] == "payment_method" else found.get("payment_method")
+    if name is None and found["object"] == "checkout.session":
+        inner = m.objects.get(found["setup_intent"] or found["payment_intent"] or "", {})
+        name = inner.get("payment_method")
+    if name not in m.objects:
+        raise ValueError("this has no payment method yet")
+    return m.objects[name]
+
+
 def _dispute(m: Merchant, found: Json) -> Json:
     return found if found["object"] == "dispute" else aftercare.latest_dispute(m, _charge(m, found))
 
 
 def _told(m: Merchant, found: Json) -> Mapping[str, Any]:
     intent = found if found["object"] == "payment_intent" else m.objects.get(found.get("payment_intent") or "")
+    setup_intent = m.objects.get(found.get("setup_intent") or "")
     told = {"id": found["id"], "status": found.get("status")}
     if intent is not None:
         told |= {"payment_intent": intent["id"], "payment_intent_status": intent["status"]}
         told |= {"latest_charge": intent["latest_charge"]}
+    if setup_intent is not None:
+        told |= {"setup_intent": setup_intent["id"], "setup_intent_status": setup_intent["status"]}
     if found["object"] == "checkout.session":
         told |= {"payment_status": found["payment_status"], "success_url": _success_url(found)}
     return told

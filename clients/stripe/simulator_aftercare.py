@@ -173,6 +173,26 @@ def open_dispute(
     return dispute
 
 
+def update_dispute(m: Merchant, dispute: Json, given: Json) -> None:
+    """Evidence by the API: kept, and with `submit` sent to the bank. Raises StripeError where it is too late."""
+    if dispute["status"] not in ("needs_response", "warning_needs_response"):
+        raise StripeError(f"This dispute is {dispute['status']}; evidence is taken no more.", is_stored=True)
+    evidence = given.get("evidence") or {}
+    dispute["evidence"] = {**dispute["evidence"], **evidence}
+    dispute["evidence_details"]["has_evidence"] = bool(dispute["evidence"])
+    if given.get("metadata"):
+        dispute["metadata"] = {**dispute["metadata"], **given["metadata"]}
+    if given.get("submit"):
+        answer_dispute(m, dispute)
+
+
+def concede_dispute(m: Merchant, dispute: Json) -> None:
+    """`POST .../close`: lost, for good. Raises StripeError where there is nothing left to concede."""
+    if dispute["status"] in ("won", "lost", "warning_closed", "prevented"):
+        raise StripeError("This dispute is already closed.", is_stored=True)
+    close_dispute(m, dispute, is_won=False)
+
+
 def answer_dispute(m: Merchant, dispute: Json) -> None:
     """Evidence was sent: the bank looks at it."""
     was = dispute["status"]

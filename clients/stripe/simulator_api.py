@@ -8,7 +8,7 @@ import binascii
 import copy
 import secrets
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from typing import Final, Protocol
 from urllib.parse import parse_qsl
 
 from starlette.requests import Request
@@ -16,11 +16,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from clients.stripe import simulator_calls as calls
+from clients.stripe import simulator_methods as methods
 from clients.stripe import simulator_parameters as tables
 from clients.stripe import simulator_payments as payments
+from clients.stripe import simulator_saving_calls as saving
 from clients.stripe import simulator_sessions as sessions
 from clients.stripe.simulator_calls import Call, Work
-from clients.stripe.simulator_cards import card_named
 from clients.stripe.simulator_merchant import Merchant, StoredAnswer
 from clients.stripe.simulator_money import check_amount, check_currency
 from clients.stripe.simulator_wire import (
@@ -33,6 +34,9 @@ from clients.stripe.simulator_wire import (
     require,
 )
 from core.gateways.simulating import SimulatedAccount
+
+# What a browser may ask with the publishable key, by the client secret.
+_PUBLIC: Final = (calls.get_intent, calls.confirm_intent, saving.get_setup_intent, saving.confirm_setup_intent)
 
 
 class Office(Protocol):
@@ -71,10 +75,23 @@ class Api:
             ("POST", "/v1/customers", calls.create_customer),
             ("GET", "/v1/customers", calls.list_customers),
             ("GET", "/v1/customers/{name}", calls.getter("customer")),
+            ("POST", "/v1/customers/{name}", calls.update_customer),
+            ("GET", "/v1/customers/{name}/payment_methods", saving.list_methods_of_customer),
+            ("GET", "/v1/payment_methods", saving.list_methods),
+            ("GET", "/v1/payment_methods/{name}", saving.get_method),
+            ("POST", "/v1/payment_methods/{name}/attach", saving.attach_method),
+            ("POST", "/v1/payment_methods/{name}/detach", saving.detach_method),
+            ("POST", "/v1/setup_intents", saving.create_setup_intent),
+            ("GET", "/v1/setup_intents", saving.list_setup_intents),
+            ("GET", "/v1/setup_intents/{name}", saving.get_setup_intent),
+            ("POST", "/v1/setup_intents/{name}/confirm", saving.confirm_setup_intent),
+            ("POST", "/v1/setup_intents/{name}/cancel", saving.cancel_setup_intent),
             ("GET", "/v1/events", calls.list_events),
             ("GET", "/v1/events/{name}", calls.getter("event")),
             ("GET", "/v1/disputes", calls.list_disputes),
             ("GET", "/v1/disputes/{name}", calls.getter("dispute")),
+            ("POST", "/v1/disputes/{name}", calls.update_dispute),
+            ("POST", "/v1/disputes/{name}/close", calls.close_dispute),
             ("GET", "/v1/balance_transactions", calls.list_transactions),
             ("GET", "/v1/balance_transactions/{name}", calls.getter("balance_transaction")),
         ]
@@ -109,7 +126,7 @@ class Api:
             is_public=is_public,
         )
         key = request.headers.get("idempotency-key") if request.method == "POST" else None
-        if is_public and work not in (calls.get_intent, calls.confirm_intent):
+        if is_public and work not in _PUBLIC:
             raise StripeError(
                 "This API call cannot be made with a publishable API key.", status=403, code="secret_key_required"
             )
@@ -187,14 +204,15 @@ class Api:
         check_amount(given["amount"], currency)
         if given.get("customer"):
             call.m.get("customer", given["customer"], param="customer")
-        if given.get("payment_method"):
-            card_named(given["payment_method"])
+        method = given.get("payment_method")
+        if method:  # refused before anything is made; a test name becomes a method of its own
+            method = methods.method_to_charge(call.m, method, customer=given.get("customer"))["id"]
         intent = payments.new_intent(call.m, given, amount=given["amount"], currency=currency)
         call.m.hidden[intent["id"]]["challenge_url"] = self._office.challenge_url(intent["id"])
-        if given.get("payment_method"):
-            calls.choose(call.m, intent, given["payment_method"])
+        if method:
+            calls.choose(call.m, intent, method)
         if given.get("confirm"):
-            payments.confirm(call.m, intent, given)
+            payments.confirm(call.m, intent, {**given, "payment_method": method})
         return call.shown(intent)
 
 

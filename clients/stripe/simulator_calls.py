@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
 from clients.stripe import simulator_aftercare as aftercare
+from clients.stripe import simulator_methods as methods
 from clients.stripe import simulator_parameters as tables
 from clients.stripe import simulator_payments as payments
 from clients.stripe import simulator_sessions as sessions
-from clients.stripe.simulator_cards import card_named
 from clients.stripe.simulator_merchant import Merchant
 from clients.stripe.simulator_money import check_amount, check_currency
 from clients.stripe.simulator_wire import Json, StripeError, check, missing, require
@@ -81,6 +80,16 @@ def create_customer(call: Call) -> Json:
     return call.shown(customer)
 
 
+def update_customer(call: Call) -> Json:
+    given = call.checked(tables.UPDATE_CUSTOMER)
+    customer = call.m.get("customer", call.name)
+    customer |= {name: given[name] for name in ("email", "name", "phone", "description") if name in given}
+    if "metadata" in given:
+        _merge_metadata(customer, given["metadata"])
+    call.m.emit("customer.updated", customer)
+    return call.shown(customer)
+
+
 def list_customers(call: Call) -> Json:
     given = call.checked(tables.LIST_CUSTOMERS)
     return _listed(call, call.m.find("customer", email=given.get("email")), "/v1/customers", given)
@@ -134,11 +143,11 @@ def _intent(call: Call) -> Json:
     return intent
 
 
-def choose(m: Merchant, intent: Json, card_name: str) -> None:
-    card_named(card_name)
-    m.hidden[intent["id"]]["card"] = card_name
+def choose(m: Merchant, intent: Json, name: str) -> None:
+    method = methods.method_to_charge(m, name, customer=intent["customer"])
+    m.hidden[intent["id"]] |= {"card": m.hidden[method["id"]]["card"], "method": method["id"]}
     if intent["status"] in ("requires_payment_method", "requires_confirmation"):
-        intent |= {"payment_method": f"pm_{secrets.token_hex(12)}", "status": "requires_confirmation"}
+        intent |= {"payment_method": method["id"], "status": "requires_confirmation"}
 
 
 def get_intent(call: Call) -> Json:
@@ -238,6 +247,22 @@ def list_refunds(call: Call) -> Json:
 
 def list_disputes(call: Call) -> Json:
     return _listed_by_payment(call, "dispute", "/v1/disputes", tables.LIST_DISPUTES)
+
+
+def update_dispute(call: Call) -> Json:
+    given = call.checked(tables.UPDATE_DISPUTE)
+    if not isinstance(given.get("evidence", {}), dict):
+        raise StripeError("Invalid hash: evidence", param="evidence")
+    dispute = call.m.get("dispute", call.name)
+    aftercare.update_dispute(call.m, dispute, given)
+    return call.shown(dispute)
+
+
+def close_dispute(call: Call) -> Json:
+    call.checked(tables.EXPAND)
+    dispute = call.m.get("dispute", call.name)
+    aftercare.concede_dispute(call.m, dispute)
+    return call.shown(dispute)
 
 
 def _listed_by_payment(call: Call, kind: str, url: str, table: tables.Table) -> Json:

@@ -18,6 +18,7 @@ class Card:
     brand: str = "visa"
     decline: str | None = None  # a decline_code, or a code of its own
     needs_authentication: bool = False
+    needs_authentication_until_set_up: bool = False  # not for charges off-session of a method that was set up for these
     decline_after_authentication: str | None = None
     outcome: str = "authorized"
     risk_level: str = "normal"
@@ -43,6 +44,7 @@ CARDS: Final[dict[str, Card]] = {
     "pm_card_chargeDeclinedProcessingError": Card(last4="0119", decline="processing_error"),
     "pm_card_chargeCustomerFail": Card(last4="0341", decline="generic_decline"),
     "pm_card_authenticationRequired": Card(last4="3184", needs_authentication=True),
+    "pm_card_authenticationRequiredOnSetup": Card(last4="3155", needs_authentication_until_set_up=True),
     "pm_card_threeDSecure2Required": Card(last4="3220", needs_authentication=True),
     "pm_card_authenticationRequiredChargeDeclinedInsufficientFunds": Card(
         last4="3178", needs_authentication=True, decline_after_authentication="insufficient_funds"

@@ -24,7 +24,7 @@ HEARD: Final = frozenset(
         "payment_intent.canceled charge.updated charge.refunded charge.expired refund.created refund.updated "
         "refund.failed charge.dispute.created charge.dispute.updated charge.dispute.closed "
         "charge.dispute.funds_withdrawn charge.dispute.funds_reinstated radar.early_fraud_warning.created "
-        "review.opened review.closed"
+        "review.opened review.closed setup_intent.succeeded setup_intent.setup_failed payment_method.detached"
     ).split()
 )
 

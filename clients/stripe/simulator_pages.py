@@ -33,6 +33,12 @@ BUTTONS: Final[tuple[Button, ...]] = (
     ("decline_funds", "Card is declined: insufficient funds", ""),
     ("cancel", "Go back without paying", "quiet"),
 )
+SAVE_BUTTONS: Final[tuple[Button, ...]] = (
+    ("pay", "Save this card", "main"),
+    ("pay_3ds", "Save a card that asks for 3-D Secure", ""),
+    ("decline", "Card is declined", ""),
+    ("cancel", "Go back without saving", "quiet"),
+)
 CHALLENGE_BUTTONS: Final[tuple[Button, ...]] = (
     ("pass", "Complete authentication", "main"),
     ("fail", "Fail authentication", ""),
@@ -40,12 +46,16 @@ CHALLENGE_BUTTONS: Final[tuple[Button, ...]] = (
 
 
 def checkout(session: Json, items: list[Json], *, error: str | None) -> str:
+    if session["mode"] == "setup":
+        buttons = [one for one in SAVE_BUTTONS if one[0] != "cancel" or session["cancel_url"]]
+        return _page("Save a card", "<h1>Save a card for later payments</h1>", buttons, error)
     buttons = [one for one in BUTTONS if one[0] != "cancel" or session["cancel_url"]]
     return _page("Checkout", _summary(session["amount_total"], session["currency"], items), buttons, error)
 
 
 def challenge(intent: Json) -> str:
-    summary = f"<h1>Your bank asks: is it you who pays</h1>{_amount(intent['amount'], intent['currency'])}"
+    amount = _amount(intent["amount"], intent["currency"]) if "amount" in intent else ""
+    summary = f"<h1>Your bank asks: is it you who pays</h1>{amount}"
     return _page("3-D Secure", summary, CHALLENGE_BUTTONS, None)
 
 

@@ -139,7 +139,8 @@ CREATE_SESSION: Final[Table] = {
     **_any("customer_account customer_update discounts integration_identifier invoice_creation managed_payments"),
     **_any("name_collection optional_items origin_context payment_method_collection payment_method_configuration"),
     **_any("payment_method_data payment_method_options permissions phone_number_collection redirect_on_completion"),
-    **_any("return_url saved_payment_method_options setup_intent_data shipping_address_collection shipping_options"),
+    "setup_intent_data": {"description": "str", "metadata": "metadata", **_any("on_behalf_of")},
+    **_any("return_url saved_payment_method_options shipping_address_collection shipping_options"),
     **_any("subscription_data tax_id_collection wallet_options"),
 }
 LIST_SESSIONS: Final[Table] = {
@@ -183,6 +184,44 @@ CREATE_CUSTOMER: Final[Table] = {
         "next_invoice_sequence payment_method preferred_locales shipping source tax tax_exempt tax_id_data validate"
     ),
 }
+UPDATE_CUSTOMER: Final[Table] = CREATE_CUSTOMER
+CREATE_SETUP_INTENT: Final[Table] = {
+    "customer": "str",
+    "payment_method": "str",
+    "confirm": "bool",
+    "usage": FUTURE_USAGE,
+    "return_url": "url",
+    "description": "str",
+    "metadata": "metadata",
+    "automatic_payment_methods": {"enabled": "bool", "allow_redirects": ("always", "never")},
+    **EXPAND,
+    **_any(
+        "allowed_payment_method_types excluded_payment_method_types attach_to_self confirmation_token flow_directions"
+    ),
+    **_any("mandate_data on_behalf_of payment_method_configuration payment_method_data payment_method_options"),
+    **_any("single_use use_stripe_sdk customer_account"),
+}
+CONFIRM_SETUP_INTENT: Final[Table] = {
+    "payment_method": "str",
+    "return_url": "url",
+    "client_secret": "str",
+    **EXPAND,
+    **_any("mandate_data payment_method_data payment_method_options use_stripe_sdk confirmation_token"),
+}
+CANCEL_SETUP_INTENT: Final[Table] = {
+    "cancellation_reason": ("abandoned", "duplicate", "requested_by_customer"),
+    **EXPAND,
+}
+LIST_SETUP_INTENTS: Final[Table] = {
+    "customer": "str",
+    "payment_method": "str",
+    "created": _RANGE,
+    **_PAGE,
+    **_any("attach_to_self"),
+}
+LIST_METHODS: Final[Table] = {"customer": "str", "type": "str", **_PAGE, **_any("allow_redisplay customer_account")}
+ATTACH_METHOD: Final[Table] = {"customer": "str", **EXPAND}
+UPDATE_DISPUTE: Final[Table] = {"evidence": "any", "submit": "bool", "metadata": "metadata", **EXPAND}
 LIST_CUSTOMERS: Final[Table] = {"email": "str", "created": _RANGE, **_PAGE}
 LIST_EVENTS: Final[Table] = {"type": "str", "created": _RANGE, "delivery_success": "bool", **_PAGE, **_any("types")}
 LIST_TRANSACTIONS: Final[Table] = {

@@ -5,8 +5,9 @@ from __future__ import annotations
 import secrets
 from typing import Final
 
+from clients.stripe import simulator_methods as methods
 from clients.stripe.simulator_aftercare import open_dispute
-from clients.stripe.simulator_cards import CARDS, Card, card_error, card_named, method_details, outcome_of
+from clients.stripe.simulator_cards import CARDS, Card, card_error, method_details, outcome_of
 from clients.stripe.simulator_merchant import Merchant
 from clients.stripe.simulator_money import fee_of
 from clients.stripe.simulator_wire import Json, StripeError
@@ -51,7 +52,7 @@ def new_intent(m: Merchant, given: Json, *, amount: int, currency: str, session:
         **{name: given.get(name) for name in _COPIED},
     )
     intent["client_secret"] = f"{intent['id']}_secret_{secrets.token_hex(12)}"
-    m.hidden[intent["id"]] = {"session": session["id"] if session else None, "card": None}
+    m.hidden[intent["id"]] = {"session": session["id"] if session else None, "card": None, "method": None}
     m.emit("payment_intent.created", intent)
     return intent
 
@@ -64,7 +65,7 @@ def confirm(m: Merchant, intent: Json, given: Json) -> None:
         raise unexpected_state(intent, "confirmed")
     hidden = m.hidden[intent["id"]]
     hidden["return_url"] = given.get("return_url") or hidden.get("return_url")
-    name = given.get("payment_method") or hidden.get("card")
+    name = given.get("payment_method") or hidden.get("method")
     if not name:
         raise StripeError(
             "You cannot confirm this PaymentIntent because it's missing a payment method.",
@@ -86,12 +87,13 @@ def confirm(m: Merchant, intent: Json, given: Json) -> None:
         )
 
 
-def attempt(m: Merchant, intent: Json, card_name: str, *, is_off_session: bool = False) -> None:
+def attempt(m: Merchant, intent: Json, name: str, *, is_off_session: bool = False) -> None:
     """The customer gives a card. Ends in succeeded, requires_capture, requires_action or with an error noted."""
-    card = card_named(card_name)
-    m.hidden[intent["id"]]["card"] = card_name
-    intent |= {"payment_method": f"pm_{secrets.token_hex(12)}", "last_payment_error": None, "next_action": None}
-    if not card.needs_authentication:
+    method = methods.method_to_charge(m, name, customer=intent["customer"])
+    card = methods.card_of(m, method)
+    m.hidden[intent["id"]] |= {"card": m.hidden[method["id"]]["card"], "method": method["id"]}
+    intent |= {"payment_method": method["id"], "last_payment_error": None, "next_action": None}
+    if not methods.asks_for_customer(m, method, is_off_session=is_off_session):
         _charge_or_decline(m, intent, card, card.decline)
     elif is_off_session:
         error = {"type": "card_error", "code": "authentication_required", "decline_code": "authentication_required"}
@@ -137,6 +139,7 @@ def _charge_or_decline(m: Merchant, intent: Json, card: Card, decline: str | Non
         _decline(m, intent, card, card_error(decline), outcome=outcome_of(card, decline))
         return
     charge = new_charge(m, intent, card, status="succeeded", outcome=outcome_of(card, None))
+    methods.keep_if_wished(m, intent)
     if card.outcome == "manual_review":
         review = m.add("prv", "review", charge=charge["id"], open=True, payment_intent=intent["id"], reason="rule")
         charge["review"] = intent["review"] = review["id"]
@@ -158,7 +161,7 @@ def _decline(m: Merchant, intent: Json, card: Card, error: Json, *, outcome: Jso
         "last_payment_error": {**error, "charge": charge["id"]},
         "payment_method": None,
     }
-    m.hidden[intent["id"]]["card"] = None
+    m.hidden[intent["id"]] |= {"card": None, "method": None}
     m.emit("charge.failed", charge)
     m.emit("payment_intent.payment_failed", intent)
 

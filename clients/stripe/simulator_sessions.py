@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import Any, Final
 
+from clients.stripe import simulator_setup as setup
 from clients.stripe.simulator_cards import CARDS, outcome_of
 from clients.stripe.simulator_merchant import Merchant
 from clients.stripe.simulator_money import check_amount, check_currency
@@ -25,16 +26,20 @@ DELAYED_SECONDS: Final = 3.0  # how long a simulated bank debit takes by itself
 
 def new_session(m: Merchant, given: Json, *, ui_mode: str) -> Json:
     require(given, "mode")
-    if given["mode"] != "payment":
-        raise StripeError("This simulator plays sessions in payment mode only", param="mode")
-    require(given, "line_items", *(["success_url"] if ui_mode == "hosted_page" else ["return_url"]))
+    is_setup = given["mode"] == "setup"
+    if given["mode"] == "subscription":
+        raise StripeError("This simulator plays sessions in payment and setup mode only", param="mode")
+    _check_mode(given)
+    require(given, *([] if is_setup else ["line_items"]), "success_url" if ui_mode == "hosted_page" else "return_url")
     if given.get("customer") and given.get("customer_email"):
         raise StripeError("You may only specify one of these parameters: customer, customer_email.", param="customer")
     if len(given.get("client_reference_id", "")) > 200:
         raise StripeError("Invalid string: client_reference_id", param="client_reference_id")
     if given.get("customer"):
         m.get("customer", given["customer"], param="customer")
-    amount, currency = _total(given["line_items"])
+    if given.get("customer") and given.get("customer_creation"):
+        raise StripeError("You may only specify one of: customer, customer_creation.", param="customer_creation")
+    amount, currency = (None, check_currency(given["currency"])) if is_setup else _total(given["line_items"])
     session = m.add(
         "cs_live" if m.livemode else "cs_test",
         "checkout.session",
@@ -51,11 +56,12 @@ def new_session(m: Merchant, given: Json, *, ui_mode: str) -> Json:
         expires_at=_expiry(m, given.get("expires_at")),
         locale=given.get("locale"),
         metadata=given.get("metadata") or {},
-        mode="payment",
+        mode=given["mode"],
         payment_intent=None,
         payment_method_types=["card", "link", "sepa_debit"],
-        payment_status="unpaid",
+        payment_status="no_payment_required" if is_setup else "unpaid",
         presentment_details=None,
+        setup_intent=None,
         status="open",
         submit_type=given.get("submit_type"),
         success_url=given.get("success_url"),
@@ -63,9 +69,26 @@ def new_session(m: Merchant, given: Json, *, ui_mode: str) -> Json:
         ui_mode=ui_mode,
         url=None,
     )
-    m.hidden[session["id"]] = {"intent_data": given.get("payment_intent_data") or {}, "items": given["line_items"]}
+    m.hidden[session["id"]] = {
+        "intent_data": given.get("payment_intent_data") or {},
+        "items": given.get("line_items", []),
+    }
+    if is_setup:
+        session["setup_intent"] = setup.new_setup_intent(m, given.get("setup_intent_data") or {}, session=session)["id"]
     m.later(session["expires_at"] - m.now(), lambda: expire_if_open(m, session))
     return session
+
+
+def _check_mode(given: Json) -> None:
+    """What belongs to one mode alone."""
+    if given["mode"] == "setup":
+        wrong = next((name for name in ("line_items", "payment_intent_data", "submit_type") if name in given), None)
+        if not (given.get("currency") or given.get("allowed_payment_method_types")):
+            raise StripeError("Missing required param: currency.", code="parameter_missing", param="currency")
+    else:
+        wrong = "setup_intent_data" if "setup_intent_data" in given else None
+    if wrong is not None:
+        raise StripeError(f"You can not pass `{wrong}` in `{given['mode']}` mode.", param=wrong)
 
 
 def _total(items: list[Json]) -> tuple[int, str]:
@@ -98,6 +121,45 @@ def _expiry(m: Merchant, wanted: int | None) -> int:
     if not m.now() + 1800 - 60 <= wanted <= m.now() + SESSION_SECONDS + 60:  # a minute for clocks that differ
         raise StripeError("The expires_at timestamp must be 30 minutes to 24 hours from now.", param="expires_at")
     return wanted
+
+
+def save_session(m: Merchant, session: Json, card_name: str) -> Json:
+    """The customer gives a card on the page of a session in mode `setup`; declined, the page stays open."""
+    _require_open(session)
+    intent = m.objects[session["setup_intent"]]
+    if intent["status"] == "requires_action":  # the customer came back from the challenge and tries another card
+        intent |= {"status": "requires_payment_method", "next_action": None}
+    intent["customer"] = _customer_of(m, session)
+    setup.attempt(m, intent, card_name)
+    _complete_if_saved(m, session, intent)
+    return intent
+
+
+def answer_setup_challenge(m: Merchant, session: Json, *, is_success: bool) -> Json:
+    _require_open(session)
+    intent = m.objects[session["setup_intent"]]
+    setup.authenticate(m, intent, is_success=is_success)
+    _complete_if_saved(m, session, intent)
+    return intent
+
+
+def _complete_if_saved(m: Merchant, session: Json, intent: Json) -> None:
+    if intent["status"] == "succeeded":
+        complete_session(m, session)
+
+
+def _customer_of(m: Merchant, session: Json) -> str | None:
+    """Whom the session is for, made now where it was asked to make one.
+
+    Unconfirmed: a customer that comes to be at the first try, where the real one waits for the confirmation to succeed.
+    """
+    if session["customer"] is None and session["customer_creation"] == "always":
+        email = session["customer_email"] or "customer@example.com"
+        customer = m.add("cus", "customer", email=email, name=None, phone=None, description=None, metadata={})
+        session["customer"] = customer["id"]
+        m.emit("customer.created", customer)
+    found: str | None = session["customer"]
+    return found
 
 
 def pay_session(m: Merchant, session: Json, card_name: str) -> Json:
@@ -161,6 +223,8 @@ def expire(m: Merchant, session: Json) -> None:
             is_stored=True,
         )
     session |= {"status": "expired", "url": None}
+    if session["setup_intent"] and m.objects[session["setup_intent"]]["status"] in setup.CONFIRMABLE:
+        setup.cancel(m, m.objects[session["setup_intent"]], None, is_by_session=True)
     if session["payment_intent"]:
         # Unconfirmed: that the intent of a tried session ends with it, and the reason's word.
         cancel(m, m.objects[session["payment_intent"]], "automatic", is_by_session=True)
@@ -178,12 +242,15 @@ def _require_open(session: Json) -> None:
 
 
 def _session_intent(m: Merchant, session: Json) -> Json:
+    if session["mode"] != "payment":
+        raise ValueError("this Checkout Session saves a method, it takes no payment")
     if session["payment_intent"] is None:
         data: dict[str, Any] = m.hidden[session["id"]]["intent_data"]
         amount, currency = session["amount_total"], session["currency"]
         intent = new_intent(m, data, amount=amount, currency=currency, session=session)
         session["payment_intent"] = intent["id"]
     intent = m.objects[session["payment_intent"]]
+    intent["customer"] = _customer_of(m, session)
     if intent["status"] == "requires_action":  # the customer came back from the challenge and tries another way
         intent |= {"status": "requires_payment_method", "next_action": None}
     return intent

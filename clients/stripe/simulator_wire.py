@@ -48,8 +48,8 @@ class StripeError(Exception):
         self.body: Json = {"error": error | more}
 
 
-def missing(kind: str, name: str, *, param: str = "id") -> StripeError:
-    return StripeError(f"No such {kind}: '{name}'", status=404, code="resource_missing", param=param)
+def missing(kind: str, name: str, *, param: str = "id", status: int = 404) -> StripeError:
+    return StripeError(f"No such {kind}: '{name}'", status=status, code="resource_missing", param=param)
 
 
 def answer(status: int, body: Json, headers: Mapping[str, str]) -> Response:

@@ -10,10 +10,11 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRespo
 
 from core.api.problems import CONTENT_TYPE
 from core.api.schema import CURSOR, IDEMPOTENCY_KEY, LIMIT, ProblemSerializer
-from core.gateways.types import Attention, PaymentStatus, RefundStatus
+from core.gateways.types import Attention, DisputeStatus, PaymentStatus, RefundStatus
 from payments.api import examples
 from payments.api import serializers as shapes
 from payments.api.examples import Example
+from payments.models import ProfileStatus
 
 ALWAYS: Final = (400, 401, 403, 429, 503)
 SENT: Final = (413, 415)  # where there is a body
@@ -25,8 +26,10 @@ class Titled(dict[str, Example]):
     """Several examples, by their titles."""
 
 
-def _query(name: str, what: str, *, words: Sequence[str] = (), kind: Any = OpenApiTypes.STR) -> OpenApiParameter:
-    return OpenApiParameter(name=name, type=kind, description=what, enum=list(words) or None)
+def _query(
+    name: str, what: str, *, words: Sequence[str] = (), kind: Any = OpenApiTypes.STR, required: bool = False
+) -> OpenApiParameter:
+    return OpenApiParameter(name=name, type=kind, description=what, enum=list(words) or None, required=required)
 
 
 def _path(name: str, what: str) -> OpenApiParameter:
@@ -37,6 +40,9 @@ _PAYMENT_ID: Final = _path("public_id", "The payment's id, PAY_...")
 _REFUND_ID: Final = _path("public_id", "The refund's id, RF_...")
 _LINK_ID: Final = _path("public_id", "The link's id, LNK_...")
 _KEY_ID: Final = _path("public_id", "The gateway key's id, GWK_...")
+_DISPUTE_ID: Final = _path("public_id", "The dispute's id, DP_...")
+_PROFILE_ID: Final = _path("public_id", "The saved method's id, PM_...")
+_RULE_ID: Final = _path("public_id", "The routing rule's id, RR_...")
 _CUSTOMER_ID: Final = _path("external_id", "Your own id for the customer")
 
 
@@ -77,11 +83,16 @@ def _problem(code: int) -> OpenApiResponse:
 
 INITIATE: Final = _operation(
     "initiatePayment", "Payments", "Ask to be paid",
-    scope="payments:write", request=shapes.Order, sent=Titled({"An order": examples.ORDER, "A crypto deposit": examples.DEPOSIT}),
-    response=shapes.Payment, status=201, once=True, problems=(502, 504),
+    scope="payments:write", request=shapes.Order, response=shapes.Payment, status=201, once=True, problems=(404, 502, 504),
+    sent=Titled({
+        "An order": examples.ORDER, "A crypto deposit": examples.DEPOSIT, "A saved method": examples.CHARGE,
+    }),
     example=Titled({"To be paid": examples.PAYMENT, "In coins": examples.CRYPTO, "Declined at once": examples.DECLINED}),
     more="Answers 201 with the payment, also when the gateway declined it at once: `status` and `decline` tell. "
     "`next_action` says what the customer has to do; `pay_url` is a page of ours that does it for you. "
+    "`save_method` keeps the customer's method for later, with their consent. `profile` charges one that was kept, "
+    "with the key that kept it: 404 where there is none of that customer, 409 `profile_unusable` where it cannot be "
+    "charged. "
     "422 `gateway_rejected` or `no_gateway`: change the request. 502: nothing was sent. 504 `outcome_unknown`: the "
     "payment is pending; repeat with the same Idempotency-Key, or read its status.",
 )  # fmt: skip
@@ -132,14 +143,14 @@ LIST_PAYMENTS: Final = _operation(
 GET_PAYMENT: Final = _operation(
     "getPayment", "Payments", "Read a payment as it is known here",
     scope="payments:read", parameters=[_PAYMENT_ID], response=shapes.Payment, problems=(404,),
-    example=Titled({"Paid": examples.PAID, "Held": examples.HELD_OPEN}),
+    example=Titled({"Paid": examples.PAID, "Held": examples.HELD_OPEN, "Disputed": examples.DISPUTED}),
     more="Never asks the gateway; `/payments/status/{id}` does.",
 )  # fmt: skip
 GET_TIMELINE: Final = _operation(
     "getPaymentTimeline", "Payments", "What happened to a payment",
     scope="payments:read", parameters=[_PAYMENT_ID], response=shapes.Timeline, problems=(404,),
     example=examples.TIMELINE,
-    more="Changes of status, exchanges with the gateway (redacted), its webhooks and refunds, oldest first.",
+    more="Changes of status, exchanges with the gateway (redacted), its webhooks, refunds and disputes, oldest first.",
 )  # fmt: skip
 LIST_REFUNDS: Final = _operation(
     "listRefunds", "Refunds", "List refunds",
@@ -153,6 +164,56 @@ LIST_REFUNDS: Final = _operation(
 GET_REFUND: Final = _operation(
     "getRefund", "Refunds", "Read a refund",
     scope="payments:read", parameters=[_REFUND_ID], response=shapes.Refund, example=examples.REFUND, problems=(404,),
+)  # fmt: skip
+
+# Disputes and saved methods -----------------------------------------------------------------------------------------
+
+LIST_DISPUTES: Final = _operation(
+    "listDisputes", "Disputes", "List disputes",
+    scope="payments:read", response=shapes.DisputePage, example=examples.page(examples.DISPUTE),
+    parameters=[
+        *PAGE,
+        _query("payment", "Disputes of this payment, PAY_..."),
+        _query("status", "Disputes that stand so", words=[one.value for one in DisputeStatus]),
+    ],
+)  # fmt: skip
+GET_DISPUTE: Final = _operation(
+    "getDispute", "Disputes", "Read a dispute",
+    scope="payments:read", parameters=[_DISPUTE_ID], response=shapes.Dispute, example=examples.DISPUTE, problems=(404,),
+    more="Evidence is given in the gateway's dashboard, until `respond_by`.",
+)  # fmt: skip
+LIST_PROFILES: Final = _operation(
+    "listProfiles", "Saved methods", "List saved methods",
+    scope="payments:read", response=shapes.ProfilePage, example=examples.page(examples.PROFILE),
+    parameters=[
+        *PAGE,
+        _query("customer", "Your own id for the customer"),
+        _query("status", "Methods that stand so; without it all but deleted ones", words=ProfileStatus.values),
+    ],
+)  # fmt: skip
+CREATE_PROFILE: Final = _operation(
+    "createProfile", "Saved methods", "Save a method without a payment",
+    scope="profiles:write", request=shapes.ProfileOrder, sent=examples.PROFILE_ORDER, response=shapes.Profile, status=201,
+    example=examples.NEW_PROFILE, once=True, problems=(502, 504),
+    more="`next_action` says what the customer has to do; then the method becomes active by itself. Without `consent` "
+    "nothing is saved. 422 `no_gateway` or `gateway_rejected`: change the request. 502 and 504: repeat with the same "
+    "Idempotency-Key.",
+)  # fmt: skip
+GET_PROFILE: Final = _operation(
+    "getProfile", "Saved methods", "Read a saved method",
+    scope="payments:read", parameters=[_PROFILE_ID], response=shapes.Profile, example=examples.PROFILE, problems=(404,),
+)  # fmt: skip
+DEFAULT_PROFILE: Final = _operation(
+    "setDefaultProfile", "Saved methods", "Make it the customer's default",
+    scope="profiles:write", parameters=[_PROFILE_ID], response=shapes.Profile, example=examples.PROFILE,
+    problems=(404, 409), more="Again is harmless. 409 `profile_unusable`: only an active method can be the default.",
+)  # fmt: skip
+DELETE_PROFILE: Final = _operation(
+    "deleteProfile", "Saved methods", "Delete a saved method",
+    scope="profiles:write", parameters=[_PROFILE_ID], response=shapes.Profile, example=examples.DELETED_PROFILE,
+    problems=(404, 422, 502, 504),
+    more="Asks the gateway to forget it first; where that is not certain (502, 504) it stays, and the call is repeated. "
+    "Again is harmless.",
 )  # fmt: skip
 
 # Links --------------------------------------------------------------------------------------------------------------
@@ -217,6 +278,47 @@ DISABLE_GATEWAY_KEY: Final = _operation(
     "disableGatewayKey", "Gateway keys", "Disable a gateway account",
     scope="keys:write", parameters=[_KEY_ID], response=shapes.GatewayKey, example=examples.DISABLED_KEY,
     problems=(404,), more="No new payments, and its webhook address answers 404. PATCH `is_active` switches it on again.",
+)  # fmt: skip
+
+# Routing ------------------------------------------------------------------------------------------------------------
+
+EXPLAIN_ROUTE: Final = _operation(
+    "explainRoute", "Routing", "Which gateway key would take a payment, and why",
+    scope="payments:read", response=shapes.Route, example=examples.ROUTE, problems=(422,),
+    parameters=[
+        _query("amount", "In minor units: 49900 is 499.00 INR", required=True),
+        _query("currency", "ISO 4217 or a coin, in capitals", required=True),
+        _query("country", "The customer's, as in billing.country: IN"),
+        _query("method", "card, upi, ... as in an order"),
+        _query("gateway", "Only keys of this gateway"),
+    ],
+    more="Moves nothing and asks nobody. A rule with shares draws anew each time, as each payment does. 422 `no_gateway` "
+    "says key by key why none can.",
+)  # fmt: skip
+LIST_RULES: Final = _operation(
+    "listRoutingRules", "Routing", "List routing rules",
+    scope="keys:write", response=shapes.RulePage, example=examples.page(examples.RULE),
+)  # fmt: skip
+CREATE_RULE: Final = _operation(
+    "createRoutingRule", "Routing", "Make a routing rule",
+    scope="keys:write", request=shapes.RuleOrder, sent=examples.RULE_ORDER, response=shapes.Rule, status=201,
+    example=examples.RULE, once=True,
+    more="The first rule in order whose conditions all hold, and which names a key that can take the payment, says who is "
+    "tried; without one, priority does. Amounts are minor units of the payment's currency, so name currencies beside them.",
+)  # fmt: skip
+GET_RULE: Final = _operation(
+    "getRoutingRule", "Routing", "Read a routing rule",
+    scope="keys:write", parameters=[_RULE_ID], response=shapes.Rule, example=examples.RULE, problems=(404,),
+)  # fmt: skip
+CHANGE_RULE: Final = _operation(
+    "changeRoutingRule", "Routing", "Change a routing rule",
+    scope="keys:write", parameters=[_RULE_ID], request=shapes.RuleChange, sent=examples.RULE_CHANGE, response=shapes.Rule,
+    example=examples.RULE, problems=(404,), more="What is left out stays; a bound that is null is taken off.",
+)  # fmt: skip
+DELETE_RULE: Final = _operation(
+    "deleteRoutingRule", "Routing", "Delete a routing rule",
+    scope="keys:write", parameters=[_RULE_ID], response=shapes.Rule, example=examples.RULE, problems=(404,),
+    more="Answers the rule as it was.",
 )  # fmt: skip
 
 # Customers and currencies -------------------------------------------------------------------------------------------

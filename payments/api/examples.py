@@ -26,6 +26,13 @@ DEPOSIT: Final[Example] = {
     "customer": {"id": "cust-77"},
     "pay_currency": "usdttrc20",
 }
+CHARGE: Final[Example] = {
+    "amount": 49900,
+    "currency": "INR",
+    "reference": "subscription-7-november",
+    "customer": {"id": "cust-77"},
+    "profile": "PM_20261020183005_4d3c2b1a",
+}
 
 PAYMENT: Final[Example] = {
     "id": PAYMENT_ID,
@@ -42,6 +49,7 @@ PAYMENT: Final[Example] = {
     "captured": 0,
     "received": 0,
     "refunded": 0,
+    "disputed": 0,
     "refundable": 0,
     "fee": None,
     "description": "Two tickets",
@@ -120,6 +128,9 @@ DECLINED: Final[Example] = {
     "next_check_at": None,
     "completed_at": "2026-11-20T18:30:06Z",
 }
+DISPUTED: Final[Example] = {
+    **PAID, "dispute_status": "open", "attention": ["disputed"], "disputed": 49900,
+}  # fmt: skip
 HELD: Final[Example] = {**PAID, "status": "authorized", "captured": 0, "refundable": 0, "capture": "manual"}
 HELD_OPEN: Final[Example] = {**HELD, "pending_reason": "waiting_for_capture", "completed_at": None}
 VOIDED: Final[Example] = {**HELD, "status": "voided", "authorized": 0, "received": 0}
@@ -170,6 +181,58 @@ TIMELINE: Final[Example] = {
     ],
     "is_cut": False,
 }
+
+DISPUTE: Final[Example] = {
+    "id": "DP_20261128101500_7b6a5f4e",
+    "payment": PAYMENT_ID,
+    "status": "needs_response",
+    "amount": 49900,
+    "withdrawn": 49900,
+    "currency": "INR",
+    "reason": "fraudulent",
+    "respond_by": "2026-12-05T23:59:59Z",
+    "gateway_reference": "dp_3PExample",
+    "opened_at": "2026-11-28T10:15:00Z",
+    "closed_at": None,
+}
+
+PROFILE_ORDER: Final[Example] = {
+    "customer": {"id": "cust-77", "name": "Mira Rao", "email": "mira@example.com"},
+    "currency": "INR",
+    "return_url": "https://shop.example/methods",
+    "consent": True,
+}
+PROFILE: Final[Example] = {
+    "id": "PM_20261020183005_4d3c2b1a",
+    "customer": "cust-77",
+    "gateway": "a_gateway",
+    "status": "active",
+    "is_default": True,
+    "kind": "card",
+    "brand": "visa",
+    "last_four": "4242",
+    "expiry_month": 12,
+    "expiry_year": 2034,
+    "handle": None,
+    "next_action": None,
+    "consent_at": "2026-10-20T18:30:05Z",
+    "created_at": "2026-10-20T18:30:05Z",
+    "deleted_at": None,
+}
+NEW_PROFILE: Final[Example] = {
+    **PROFILE,
+    "status": "pending",
+    "is_default": False,
+    "kind": None,
+    "brand": None,
+    "last_four": None,
+    "expiry_month": None,
+    "expiry_year": None,
+    "next_action": {"type": "redirect", "url": "https://gateway.example/save/1"},
+}
+DELETED_PROFILE: Final[Example] = {
+    **PROFILE, "status": "deleted", "is_default": False, "deleted_at": "2026-11-21T09:00:00Z",
+}  # fmt: skip
 
 LINK_ORDER: Final[Example] = {
     "amount": 2500,
@@ -285,6 +348,44 @@ GATEWAY_KEY_CHECK: Final[Example] = {
     "gateway_key": GATEWAY_KEY,
 }
 DISABLED_KEY: Final[Example] = {**GATEWAY_KEY, "is_active": False}
+
+ROUTE: Final[Example] = {
+    "rule": {"id": "RR_20261120180500_3c2b1a0f", "name": "Large amounts"},
+    "candidates": [
+        {"gateway_key": "GWK_20261120180000_0f1e2d3c", "gateway": "a_gateway", "label": "Shop", "reason": None}
+    ],
+    "refused": [
+        {
+            "gateway": "coins",
+            "gateway_key": "GWK_20261120180100_1e2d3c4b",
+            "reason": "Coins does not take INR here",
+        }
+    ],
+}
+RULE_ORDER: Final[Example] = {
+    "name": "Large amounts",
+    "position": 10,
+    "currencies": ["INR"],
+    "minimum": 1_000_000,
+    "gateway_keys": ["GWK_20261120180000_0f1e2d3c", "GWK_20261120180200_2d3c4b5a"],
+    "shares": [80, 20],
+}
+RULE_CHANGE: Final[Example] = {"minimum": None, "shares": []}
+RULE: Final[Example] = {
+    "id": "RR_20261120180500_3c2b1a0f",
+    "name": "Large amounts",
+    "mode": "live",
+    "position": 10,
+    "currencies": ["INR"],
+    "countries": [],
+    "methods": [],
+    "minimum": 1_000_000,
+    "maximum": None,
+    "gateway_keys": ["GWK_20261120180000_0f1e2d3c", "GWK_20261120180200_2d3c4b5a"],
+    "shares": [80, 20],
+    "is_active": True,
+    "created_at": "2026-11-20T18:05:00Z",
+}
 
 CUSTOMER: Final[Example] = {
     "id": "cust-77",

@@ -233,7 +233,7 @@ def _credentials(key: PaymentGatewayKey) -> Iterator[dict[str, Any]]:
             "label": one.label,
             "is_secret": one.is_secret,
             "is_set": bool(key.credentials.get(one.name)),
-            "value": None if one.is_secret else key.credentials.get(one.name) or None,
+            "value": None if one.is_secret or one.is_filled_by_platform else key.credentials.get(one.name) or None,
             "last_four": facts.get("last_four") or None,
             "fingerprint": facts.get("fingerprint"),
             "changed_at": encoding.time_to_json(encoding.time_from_json(facts.get("changed_at"))),

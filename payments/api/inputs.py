@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from core.api import fields
@@ -15,7 +15,7 @@ from core.gateways.types import CaptureMode, CustomerDetails, Presentation
 from core.money import MAX_MINOR, Money
 from payments.models import Purpose
 from payments.services import profiles
-from payments.services.orders import Order, Profile
+from payments.services.orders import Order
 
 EXPIRES_IN: Final = (60, 90 * 24 * 3600)
 _BILLING: Final[Mapping[str, int]] = {
@@ -23,13 +23,17 @@ _BILLING: Final[Mapping[str, int]] = {
 }  # fmt: skip
 
 
-def read_order(data: Any, context: ApiKeyContext) -> Order:
-    """The body of POST /payments/initiate. Raises ValidationFailed with every field that cannot be accepted."""
+def read_order(data: Any, context: ApiKeyContext) -> tuple[Order, str | None]:
+    """The body of POST /payments/initiate. Raises ValidationFailed with every field that cannot be accepted.
+
+    Beside the order the id of the saved method to charge: `with_profile` finds it once the Idempotency-Key is known to
+    be new, so that a repeat is answered as before also where the method is gone by then.
+    """
     take = Fields(data)
     amount = take.take("amount", fields.clean_amount, required=True)
     currency = take.take("currency", fields.clean_currency, required=True)
     purpose = take.take("purpose", fields.one_of(Purpose.values), Purpose.PAYMENT.value)
-    customer = _customer(take)
+    customer = read_customer(take)
     if purpose == Purpose.DEPOSIT and (customer is None or not customer.id):
         take.refuse(
             "customer", FieldError("customer_required", "A deposit needs a customer with an id: whose balance?")
@@ -64,19 +68,18 @@ def read_order(data: Any, context: ApiKeyContext) -> Order:
         )
     take.check()
     assert amount is not None and currency is not None
-    return Order(money=Money(amount, currency), profile=_profile(profile, customer, context), **order)
+    return Order(money=Money(amount, currency), **order), profile
 
 
-def _profile(public_id: str | None, customer: CustomerDetails | None, context: ApiKeyContext) -> Profile | None:
-    """The saved method to charge; another lab's, mode's or customer's is a 404 like a missing one."""
+def with_profile(order: Order, public_id: str | None, context: ApiKeyContext) -> Order:
+    """The order with the saved method to charge; another lab's, mode's or customer's is a 404 like a missing one."""
     if public_id is None:
-        return None
-    found = profiles.for_charge(
-        public_id=public_id, lab_id=context.lab_id, mode=context.mode, customer=customer.id if customer else None
-    )
+        return order
+    customer = order.customer.id if order.customer else None
+    found = profiles.for_charge(public_id=public_id, lab_id=context.lab_id, mode=context.mode, customer=customer)
     if found is None:
         raise NotFound
-    return found
+    return replace(order, profile=found)
 
 
 def _methods(take: Fields) -> tuple[str, ...]:
@@ -104,7 +107,7 @@ def clean_coin(value: object) -> str:
     return text.upper()
 
 
-def _customer(take: Fields) -> CustomerDetails | None:
+def read_customer(take: Fields) -> CustomerDetails | None:
     part = take.nested("customer")
     if part is None:
         return None
@@ -124,6 +127,8 @@ def _billing(take: Fields) -> dict[str, str]:
     country = found.get("country")
     if country and not (len(country) == 2 and country.isascii() and country.isalpha()):
         part.refuse("country", FieldError("unknown_country", "Send the two letters of ISO 3166, like IN."))
+    if country:  # rules of routing and gateways know it in capitals
+        found["country"] = country.upper()
     return {name: text for name, text in found.items() if text}
 
 
@@ -156,11 +161,11 @@ def read_capture(data: Any) -> int | None:
     return amount if amount is None else min(amount, MAX_MINOR)
 
 
-def plain(order: Order) -> dict[str, Any]:
+def plain(order: Order, profile: str | None) -> dict[str, Any]:
     """An order as JSON values, for the fingerprint of an Idempotency-Key."""
     found = {name: getattr(order, name) for name in Order.__dataclass_fields__ if name != "customer"}
     found["money"] = [order.money.minor, order.money.asset]
     customer = order.customer
-    found["profile"] = order.profile.id if order.profile else None
+    found["profile"] = profile
     found["customer"] = customer and [customer.id, customer.name, customer.email, customer.phone]
     return found

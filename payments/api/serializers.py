@@ -17,6 +17,7 @@ from core.api import fields
 from core.gateways.types import (
     Attention,
     CaptureMode,
+    DisputeStatus,
     FraudStatus,
     Mode,
     PaymentStatus,
@@ -25,7 +26,7 @@ from core.gateways.types import (
     WebhookProof,
 )
 from finance.models import TransactionKind
-from payments.models import Purpose
+from payments.models import ProfileStatus, Purpose
 from payments.services.links import LinkStatus
 
 Document = serializers.Serializer
@@ -85,10 +86,12 @@ PurposeField = _words(Purpose.values)
 CaptureModeField = _words(CaptureMode)
 PresentationField = _words(Presentation)
 RefundSumField = _words(["none", "pending", "partially_refunded", "refunded"])
-DisputeSumField = _words(["none", "disputed"])
+DisputeSumField = _words(["none", "open", "withdrawn"])
+DisputeStatusField = _words(DisputeStatus)
+ProfileStatusField = _words(ProfileStatus.values)
 LinkStatusField = _words(LinkStatus)
 ProofField = _words(WebhookProof)
-MomentKindField = _words(["status", "gateway", "webhook", "refund"])
+MomentKindField = _words(["status", "gateway", "webhook", "refund", "dispute"])
 TransactionKindField = _words(TransactionKind.values)
 CurrencyKindField = _words(["currency", "coin"])
 
@@ -142,6 +145,13 @@ class Order(Document):
     purpose = PurposeField(required=False, help_text="deposit credits the customer's balance")
     expires_in = IntegerField(required=False, min_value=60, max_value=90 * 24 * 3600, help_text="Seconds")
     customer_ip = CharField(required=False, help_text="The payer's network address")
+    method = CharField(
+        required=False, max_length=32, help_text="Only gateways that take it: card, upi, ... as GET /v1/gateways says"
+    )
+    save_method = BooleanField(
+        required=False, help_text="The customer agreed that their method is kept; needs customer.id"
+    )
+    profile = CharField(required=False, help_text="PM_...: charge this saved method while the customer is away")
     metadata = MetadataField(required=False)
 
 
@@ -256,7 +266,9 @@ class Payment(Document):
     reference = CharField(allow_null=True, help_text="Your own")
     status = PaymentStatusField()
     refund_status = RefundSumField()
-    dispute_status = DisputeSumField()
+    dispute_status = DisputeSumField(
+        help_text="open: a person must act, or the money is gone; withdrawn: held back while nobody has to act"
+    )
     attention = ListField(child=AttentionField(), help_text="Why a person must look; the gravest first")
     fraud = Fraud()
     purpose = PurposeField()
@@ -266,6 +278,7 @@ class Payment(Document):
     captured = IntegerField(min_value=0)
     received = IntegerField(min_value=0, help_text="What arrived by the gateway's word, also when it was too little")
     refunded = IntegerField(min_value=0)
+    disputed = IntegerField(min_value=0, help_text="What the gateway holds back now because of disputes")
     refundable = IntegerField(min_value=0, help_text="What can still be refunded through the gateway")
     fee = IntegerField(allow_null=True, help_text="What the gateway kept, where it says so")
     description = CharField(allow_null=True)
@@ -335,6 +348,74 @@ def _page(name: str, row: type[Document], what: str) -> type[Document]:
 
 PaymentPage = _page("PaymentPage", Payment, "Payments, newest first.")
 RefundPage = _page("RefundPage", Refund, "Refunds, newest first.")
+
+
+# Disputes and saved methods -----------------------------------------------------------------------------------------
+
+
+class Dispute(Document):
+    """The payer's bank asks for the money of a payment back. Amounts are minor units of currency."""
+
+    id = CharField(help_text="DP_...")
+    payment = CharField()
+    status = DisputeStatusField()
+    amount = IntegerField(allow_null=True, help_text="What is disputed")
+    withdrawn = IntegerField(min_value=0, help_text="What the gateway holds back because of it now")
+    currency = CharField()
+    reason = CharField(allow_null=True)
+    respond_by = DateTimeField(allow_null=True, help_text="Until when evidence is taken, in the gateway's dashboard")
+    gateway_reference = CharField()
+    opened_at = DateTimeField()
+    closed_at = DateTimeField(allow_null=True)
+
+
+DisputePage = _page("DisputePage", Dispute, "Disputes, newest first.")
+
+
+class ProfileCustomer(OrderCustomer):
+    """Whose method it is."""
+
+    id = CharField(max_length=120, help_text="Your own id for them")
+
+
+@extend_schema_field({"type": "boolean", "enum": [True]})
+class ConsentField(BooleanField):
+    """Nothing but true."""
+
+
+class ProfileOrder(Document):
+    """A method to save without a payment."""
+
+    customer = ProfileCustomer()
+    currency = CharField(help_text="Of the later payments")
+    gateway = CharField(required=False, help_text="Without it the first of the lab's keys that can")
+    return_url = CharField(
+        required=False, max_length=2000, help_text="Where the customer goes back to; its origin is in the lab's list"
+    )
+    consent = ConsentField(help_text="true: the customer agreed that their method is kept for later payments")
+
+
+class Profile(Document):
+    """A customer's saved method. The gateway keeps it; never a card number, never its token."""
+
+    id = CharField(help_text="PM_...")
+    customer = CharField(allow_null=True, help_text="Your own id for them")
+    gateway = CharField()
+    status = ProfileStatusField(help_text="Only an active one can be charged")
+    is_default = BooleanField()
+    kind = CharField(allow_null=True, help_text="card, upi, ...")
+    brand = CharField(allow_null=True)
+    last_four = CharField(allow_null=True)
+    expiry_month = IntegerField(allow_null=True)
+    expiry_year = IntegerField(allow_null=True)
+    handle = CharField(allow_null=True)
+    next_action = NextActionField(allow_null=True, help_text="What the customer has to do for it to be saved")
+    consent_at = DateTimeField()
+    created_at = DateTimeField()
+    deleted_at = DateTimeField(allow_null=True)
+
+
+ProfilePage = _page("ProfilePage", Profile, "Saved methods, newest first.")
 
 
 # Links --------------------------------------------------------------------------------------------------------------
@@ -523,6 +604,88 @@ class GatewayKeyCheck(Document):
     account = CharField(allow_null=True)
     details = TextsField()
     gateway_key = GatewayKey()
+
+
+# Routing ------------------------------------------------------------------------------------------------------------
+
+
+class RouteRule(Document):
+    id = CharField(help_text="RR_...")
+    name = CharField(allow_null=True)
+
+
+class RouteCandidate(Document):
+    """A gateway key that would be tried."""
+
+    gateway_key = CharField()
+    gateway = CharField()
+    label = CharField(allow_null=True)  # type: ignore[assignment]
+    reason = CharField(allow_null=True, help_text="Why it stands where it stands, where there is something to say")
+
+
+class RouteRefusal(Document):
+    gateway = CharField()
+    gateway_key = CharField()
+    reason = CharField(help_text="Why it cannot take such a payment")
+
+
+class Route(Document):
+    """Who would be tried, in order, and why."""
+
+    rule = RouteRule(allow_null=True, help_text="The rule that decided; null: priority did")
+    candidates = RouteCandidate(many=True)
+    refused = RouteRefusal(many=True)
+
+
+class RuleChange(Document):
+    """What is left out stays as it is; a bound that is null is taken off, an empty list always holds."""
+
+    name = CharField(required=False, max_length=120)
+    position = IntegerField(required=False, min_value=0, max_value=32_767, help_text="Lower is read first; 100")
+    currencies = ListField(child=CharField(), required=False, max_length=200)
+    countries = ListField(
+        child=CharField(), required=False, max_length=200, help_text="Of billing.country: ISO 3166-1 alpha-2"
+    )
+    methods = ListField(child=CharField(), required=False, max_length=200, help_text="Of method: card, upi, ...")
+    minimum = AmountInField(required=False, allow_null=True)
+    maximum = AmountInField(required=False, allow_null=True)
+    gateway_keys = ListField(
+        child=CharField(), required=False, min_length=1, max_length=20, help_text="GWK_..., in the order to be tried"
+    )
+    shares = ListField(
+        child=IntegerField(min_value=0, max_value=100), required=False, max_length=20,
+        help_text="Percentages, one for each of gateway_keys, together 100; none: strictly in order",
+    )  # fmt: skip
+    is_active = BooleanField(required=False)
+
+
+class RuleOrder(RuleChange):
+    """A routing rule. The first in order whose conditions all hold names who is tried."""
+
+    gateway_keys = ListField(
+        child=CharField(), min_length=1, max_length=20, help_text="GWK_..., in the order to be tried"
+    )
+
+
+class Rule(Document):
+    """A routing rule of the lab."""
+
+    id = CharField(help_text="RR_...")
+    name = CharField(allow_null=True)
+    mode = ModeField()
+    position = IntegerField()
+    currencies = ListField(child=CharField(), help_text="None: all")
+    countries = ListField(child=CharField(), help_text="None: all")
+    methods = ListField(child=CharField(), help_text="None: all")
+    minimum = IntegerField(allow_null=True, help_text="In minor units of the payment's currency")
+    maximum = IntegerField(allow_null=True)
+    gateway_keys = ListField(child=CharField())
+    shares = ListField(child=IntegerField())
+    is_active = BooleanField()
+    created_at = DateTimeField()
+
+
+RulePage = _page("RulePage", Rule, "Every routing rule of the API key's mode, in the order in which they are read.")
 
 
 # Customers ----------------------------------------------------------------------------------------------------------

@@ -79,14 +79,15 @@ class InitiateView(APIView):
     def post(self, request: Request) -> HttpResponse:
         context = caller(request)
         idempotency.read_key(request.headers)
-        order = inputs.read_order(request.data, context)
+        order, profile = inputs.read_order(request.data, context)
 
         def first(held: idempotency.Started) -> initiate.Prepared:
-            return initiate.record(lab_id=context.lab_id, mode=context.mode, order=order, payment_id=held.operation_id)
+            whole = inputs.with_profile(order, profile, context)
+            return initiate.record(lab_id=context.lab_id, mode=context.mode, order=whole, payment_id=held.operation_id)
 
         try:
             return once(
-                request, route=initiate.ROUTE, path=initiate.ROUTE, validated=inputs.plain(order), operation="payment",
+                request, route=initiate.ROUTE, path=initiate.ROUTE, validated=inputs.plain(order, profile), operation="payment",
                 sequence="payments_payment_id_seq", first=first, again=resuming.find_initiate,
                 send=resuming.send_initiate, status=CREATED,
             )  # fmt: skip

@@ -28,12 +28,18 @@ class CannotMakeUp(Exception):
 
 
 def credentials(gateway: str, mode: Mode) -> dict[str, str]:
-    """A value for every field that a person fills in. Raises CannotMakeUp, naming the field."""
+    """A value for every field that a person fills in; an optional one may be left out. Raises CannotMakeUp, naming the
+    field."""
     about = registry.gateway_class(gateway).about
     found: dict[str, str] = {}
     for field in about.credentials:
-        if not field.is_filled_by_platform:
+        if field.is_filled_by_platform:
+            continue
+        try:
             found[field.name] = _value(field, about, found, mode, f"{gateway}|{mode}|{field.name}")
+        except CannotMakeUp:
+            if field.is_required:
+                raise
     return found
 
 
@@ -58,7 +64,7 @@ def _candidates(field: CredentialField, mode: Mode, text: str) -> Iterator[str]:
     if field.is_secret and field.example:
         yield _like(field.example, text)
     if not field.is_secret and field.example:
-        yield field.example
+        yield from (field.example, field.example.replace(_OTHER[mode], mode))
     yield text
     digits = str(int(hashlib.sha256(text.encode()).hexdigest(), 16))
     yield from (digits[:length] for length in (32, 18, 16, 12, 10, 8, 6, 4, 1))

@@ -116,6 +116,7 @@ def _account(lab: Lab, gateway: str, mode: Mode, register: Callable[..., None]) 
         key = keys.create_gateway_key(lab=lab, gateway=gateway, mode=mode, values=values, actor=ACTOR, label=LABEL)
     elif not keys.holds(key, values) or not key.is_active:
         key = keys.update_gateway_key(key=key, values=values, actor=ACTOR, is_active=True)
+    key = keys.renew_address(key=key, actor=ACTOR)  # another run may have another port
     webhook_url = keys.key_row_of(key).webhook_url()
     register(gateway, mode=mode.value, credentials=values, webhook_url=webhook_url)
     found = keys.check_gateway_key(key=key)

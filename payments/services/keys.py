@@ -73,7 +73,7 @@ class KeyRow:
 
     def webhook_url(self) -> str:
         token = open_(self.lab_id, Place(self.public_id, self.mode, "webhook_token"), self.webhook_token_sealed)
-        return f"{settings.PUBLIC_URL}/payments/webhook/{self.gateway}/{token}"
+        return _webhook_url(self.gateway, token)
 
 
 def read_key(row: Sequence[Any]) -> KeyRow:
@@ -136,11 +136,16 @@ def _place(key: Any, name: str) -> Place:
 
 
 def _unsealed(key: KeyRow) -> dict[str, Any]:
-    secret = {one.name for one in key.about.credentials if one.is_secret}
+    sealed = {one.name for one in key.about.credentials if _is_sealed(one)}
     stored = strict_json.load_object(key.credentials)
     return {
-        name: open_(key.lab_id, _place(key, name), value) if name in secret else value for name, value in stored.items()
+        name: open_(key.lab_id, _place(key, name), value) if name in sealed else value for name, value in stored.items()
     }
+
+
+def _is_sealed(one: CredentialField) -> bool:
+    """Secrets, and our own webhook address, which is public by possession."""
+    return one.is_secret or one.is_filled_by_platform
 
 
 # Writing ------------------------------------------------------------------------------------------------------------
@@ -173,6 +178,7 @@ def create_gateway_key(
     with transaction.atomic():
         key.webhook_token_sealed = seal(lab, _place(key, "webhook_token"), token)
         _take(key, about, given)
+        _take(key, about, _addresses(key, about, token))
         key.save(force_insert=True)
         audit.record(
             lab=lab, actor=actor, action="gateway_key.created", object_type="gateway_key", object_id=key.public_id,
@@ -259,11 +265,37 @@ def _take(key: PaymentGatewayKey, about: Description, values: Mapping[str, str])
         if one.name not in values:
             continue
         value = values[one.name]
-        stored[one.name] = seal(key.lab_id, _place(key, one.name), value) if one.is_secret else value
+        stored[one.name] = seal(key.lab_id, _place(key, one.name), value) if _is_sealed(one) else value
         if one.is_secret:
             shown[one.name] = _facts(value)
     key.credentials, key.secret_facts = stored, shown
     key.account = values.get("account_id", key.account)
+
+
+def _addresses(key: PaymentGatewayKey, about: Description, token: str) -> dict[str, str]:
+    """Fields that hold our own webhook address (some gateways sign it). Kept as it was registered there, also when this
+    platform moves: `renew_address` is for when the lab has registered the new one."""
+    url = _webhook_url(key.gateway, token)
+    return {one.name: url for one in about.credentials if one.is_filled_by_platform}
+
+
+def renew_address(*, key: PaymentGatewayKey, actor: Any) -> PaymentGatewayKey:
+    """From now on the gateway signs the address that this platform has now."""
+    about = registry.gateway_class(key.gateway).about
+    token = open_(key.lab_id, _place(key, "webhook_token"), key.webhook_token_sealed)
+    if found := _addresses(key, about, token):
+        with transaction.atomic():
+            _take(key, about, found)
+            key.save(update_fields=["credentials"])
+            audit.record(
+                lab=key.lab_id, actor=actor, action="gateway_key.address_renewed", object_type="gateway_key",
+                object_id=key.public_id,
+            )  # fmt: skip
+    return key
+
+
+def _webhook_url(gateway: str, token: str) -> str:
+    return f"{settings.PUBLIC_URL}/payments/webhook/{gateway}/{token}"
 
 
 def _facts(value: str) -> dict[str, str]:

@@ -46,7 +46,7 @@ def test_no_changed_delivery_is_believed_or_breaks_anything(case: GatewayCase, m
     known = {event: case.open().read_webhook(one) for event, one in genuine.items()}
     gateway, secret = case.open(), case.credentials(Mode.TEST)[case.secret_field]
     proof = Proof(case, gateway, genuine[Event.PAID])
-    refused = 0
+    refused = untouched = 0
     for number in range(shares(mutations)[case.slug]):
         seed = f"{case.slug}:{number}"
         chance = random.Random(seed)
@@ -54,11 +54,16 @@ def test_no_changed_delivery_is_believed_or_breaks_anything(case: GatewayCase, m
         bad = forged(chance, genuine[event], header=case.signature_header, in_header=proof.is_in_header)
         reading = heard(gateway, bad, seed)
         refused += reading is None
-        assert reading is None or proof.allows(reading, known[event]), f"{seed}: a changed delivery was believed"
+        if reading == known[event] and bad.body == genuine[event].body:
+            untouched += 1  # something beside the genuine proof, which a verifier may pass over; what was signed is whole
+        elif reading is not None:
+            assert proof.allows(reading, known[event]), f"{seed}: a changed delivery was believed"
         survive(case, gateway, bad, secret, seed)
         if number % RETURNS_EVERY == 0:
             come_back(gateway, chance, bad, seed)
-    assert refused == shares(mutations)[case.slug] if proof.is_over_bytes else refused > 0
+    if proof.is_over_bytes:
+        assert refused + untouched == shares(mutations)[case.slug]
+    assert refused > 20 * untouched or proof.is_weak
 
 
 class Proof:

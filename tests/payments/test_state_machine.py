@@ -21,6 +21,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from core.gateways.types import (
     Attention,
     Decline,
+    DisputeStatus,
     FraudStatus,
     Mode,
     PaymentStatus,
@@ -36,13 +37,14 @@ from payments.models import PaymentGatewayKey
 from payments.services import operations
 from payments.services.errors import NotRefundable, RefundTooLarge
 from payments.states import LIVE_REFUND, NEXT, CauseKind, Verdict
-from payments.work import Cause, MovedKind, PaymentState, RefundState, Work
+from payments.work import Cause, KeyFacts, MovedKind, PaymentState, RefundState, Work
 from tests.payments import builders
 from tests.payments.conftest import broken_invariants
 
 S, R = PaymentStatus, RefundStatus
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 PRICE = 1000
+VIA = KeyFacts(id=1, lab_id=1, mode="live", gateway="stripe", account="acct_1")
 MONEY = frozenset({CauseKind.WEBHOOK, CauseKind.FETCH, CauseKind.RESPONSE})
 
 # What a gateway may say, right or wrong -----------------------------------------------------------------------------
@@ -78,8 +80,17 @@ REFUND_REPORTS = st.builds(
     refunded_minor=st.sampled_from([None, 0, 1, 300, 600, PRICE, 1500]),
     decline=DECLINES,
 )
-DISPUTES = st.builds(Report, about=st.just(Subject.DISPUTE), status=st.none(), reference=st.just("ours-1"),
-                     gateway_reference=st.just("dp_1"))  # fmt: skip
+DISPUTES = st.builds(
+    Report,
+    about=st.just(Subject.DISPUTE),
+    status=st.sampled_from([*DisputeStatus, None]),
+    reference=st.none(),
+    gateway_reference=st.sampled_from([None, "dp_0", "dp_1"]),
+    asset=st.sampled_from([None, "EUR", "USD"]),
+    amount_minor=st.sampled_from([None, 400, PRICE]),
+    withdrawn_minor=st.sampled_from([None, 0, 400, PRICE]),
+    is_hint=st.sampled_from([False, False, True]),
+)
 REPORTS = st.one_of(PAYMENT_REPORTS, PAYMENT_REPORTS, REFUND_REPORTS, DISPUTES)
 KINDS = st.sampled_from(sorted(MONEY))
 
@@ -88,9 +99,22 @@ def fresh_state(**changes: Any) -> PaymentState:
     """An open payment of 10.00 EUR, as a new row is read."""
     blank: dict[str, Any] = dict.fromkeys(PaymentState.__dataclass_fields__)
     blank |= dict.fromkeys(
-        ("authorized", "received", "captured", "refund_reserved", "refunded", "refunded_seen", "fee", "check_count"), 0
+        (
+            "authorized",
+            "received",
+            "captured",
+            "refund_reserved",
+            "refunded",
+            "refunded_seen",
+            "fee",
+            "disputed",
+            "check_count",
+        ),
+        0,
     )
-    blank |= dict.fromkeys(("is_acknowledged", "is_duplicate", "has_other_live", "holds_link_use"), False)
+    blank |= dict.fromkeys(
+        ("is_acknowledged", "is_duplicate", "has_other_live", "holds_link_use", "wants_saved"), False
+    )
     known = {
         "id": 1, "public_id": "PAY_1", "lab_id": 1, "mode": Mode.LIVE, "gateway": "stripe", "gateway_key_id": 1,
         "account": "acct_1", "purpose": "payment", "merchant_reference": "", "currency": "EUR", "amount": PRICE,
@@ -118,6 +142,8 @@ def agrees(work: Work) -> None:
     assert moved(work, MovedKind.CAPTURE) == state.captured
     assert moved(work, MovedKind.REFUND) - moved(work, MovedKind.REFUND_REVERSAL) == state.refunded
     assert moved(work, MovedKind.FEE) == state.fee
+    assert moved(work, MovedKind.DISPUTE) - moved(work, MovedKind.DISPUTE_RETURNED) == state.disputed
+    assert state.disputed == sum(one.withdrawn for one in work.disputes)
     assert all(one.amount > 0 for one in work.moved)
     assert len({(one.kind, one.key) for one in work.moved}) == len(work.moved)  # each has a name of its own (I6)
     before = S.PENDING
@@ -134,7 +160,7 @@ class Folding(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.work = Work(state=fresh_state())
+        self.work = Work(state=fresh_state(), via=VIA)
         self.now = NOW
         self.captured = 0
         self.told: list[tuple[Report, Cause]] = []
@@ -273,7 +299,7 @@ def honest_payments(draw: st.DrawFn) -> Honest:
 @given(honest=honest_payments(), seed=st.integers(0, 10**6))
 @settings(max_examples=400, deadline=None)
 def test_the_facts_of_one_payment_in_any_order_each_twice_end_in_one_state(honest: Honest, seed: int) -> None:
-    work = Work(state=fresh_state())
+    work = Work(state=fresh_state(), via=VIA)
     order = [*honest.facts, *honest.facts]
     random.Random(seed).shuffle(order)
     waiting: list[Report] = []
@@ -383,13 +409,13 @@ class Kept(RuleBasedStateMachine):
         assert broken_invariants() == []
 
     @invariant()
-    def the_books_say_captured_less_refunded(self) -> None:
+    def the_books_say_captured_less_what_went_back(self) -> None:
         for place, prepared in enumerate(self.prepared):
             state = builders.read(prepared.state.id)
             assert state.captured >= self.captured[place]
             self.captured[place] = state.captured
             entries = Entry.across_labs.filter(transaction__payment_id=state.id, account__kind="sales")
-            expected = state.captured - state.refunded if state.mode is Mode.LIVE else 0
+            expected = state.captured - state.refunded - state.disputed if state.mode is Mode.LIVE else 0
             assert sum(one.amount for one in entries) == expected
 
 

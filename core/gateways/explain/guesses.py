@@ -6,7 +6,9 @@ than the one it asked for, so the names in the answer are tried as what was aske
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from itertools import islice
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -19,6 +21,7 @@ from core.gateways.types import Description
 _MAX_NAMES: Final = 40
 _MAX_NAME_LENGTH: Final = 128
 _MAX_COINS: Final = 3
+_ELEMENT: Final = re.compile(r"<([A-Za-z0-9_]{1,60})>([^<>&]{1,128})</")
 
 
 def variants(operation: str, asked: Asked, about: Description, given: Given) -> Iterator[Asked]:
@@ -72,9 +75,18 @@ def _of_body(given: Given) -> list[str]:
     try:
         members = list(islice(_members(strict_json.loads(given.response.body), ""), 500))
     except strict_json.InvalidJSON:
-        return []
+        members = list(islice(_members_of_text(given.response.body.decode("utf-8", "replace")), 500))
     members.sort(key=lambda member: (member[0].lower() != "id", not member[0].lower().endswith("id")))
     return [text for _, text in members]
+
+
+def _members_of_text(text: str) -> Iterator[tuple[str, str]]:
+    """Of XML, or of a line of URL-encoded pairs."""
+    if text.lstrip().startswith("<"):
+        yield from _ELEMENT.findall(text)
+        return
+    with suppress(ValueError):  # too many pairs
+        yield from parse_qsl(text, max_num_fields=500)
 
 
 def _members(value: Any, name: str) -> Iterator[tuple[str, str]]:

@@ -63,6 +63,7 @@ class PesoPayCase(GatewayCase):
     secret_field: ClassVar[str] = "secure_hash_secret"
     signature_header: ClassVar[str] = "secureHash"  # a field of the form
     default_amount: ClassVar[Money] = PESOS
+    other_currency: ClassVar[str | None] = "USD"
     lacks = {
         "test_a_retry_repeats_the_idempotency_key": "PesoPay has no idempotency key; a Query comes before any repeat",
         "test_the_other_mode_is_visible_in_the_report": "no field of a feed tells the mode; separate secrets are the fence",
@@ -203,6 +204,10 @@ class PesoPayCase(GatewayCase):
 
     def tampered(self, delivery: WebhookDelivery) -> WebhookDelivery:
         return replace(delivery, body=delivery.body.replace(b"Amt=1250.50", b"Amt=1250.5"))
+
+    def foreign_account(self) -> tuple[dict[str, Any], WebhookDelivery]:
+        """Two accounts with one secret: the merchant's number, which no hash covers, is all that differs."""
+        return self.credentials(Mode.TEST), delivery(feed(MerchantId="18000002"))
 
     def other_secret(self) -> str:
         return OLD_SECRET

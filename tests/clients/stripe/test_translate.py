@@ -539,7 +539,7 @@ def test_an_old_refund_is_named_by_its_charge() -> None:
     ],
 )
 def test_a_dispute_is_read_by_its_status(word: str, status: DisputeStatus, attention: Attention | None) -> None:
-    report = translate.read_dispute(dispute(status=word))
+    report = disputes.read_dispute(dispute(status=word))
     assert (report.about, report.status, report.attention) == (Subject.DISPUTE, status, attention)
     assert (report.gateway_reference, report.amount_minor, report.asset) == ("du_docA1", 1299, "EUR")
     assert report.payment == PaymentNames(gateway_reference="pi_docA1", other_references=("ch_docA1",))
