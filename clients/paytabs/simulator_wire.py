@@ -129,10 +129,11 @@ def amount_of(given: Mapping[str, Any], currency: str) -> Decimal:
         raise invalid("cart_amount is no number") from error
     if not LEAST <= amount <= MOST:
         raise invalid("cart_amount is out of range")
-    if amount != amount.quantize(Decimal(1).scaleb(-exponent(currency))):
+    rounded = amount.quantize(Decimal(1).scaleb(-exponent(currency)))
+    if amount != rounded:
         # Unconfirmed: that more decimals than the currency has are refused. Strict here, so that a mistake shows.
         raise invalid("cart_amount has too many decimals")
-    return amount
+    return rounded
 
 
 # --- members -------------------------------------------------------------------------------------------------------

@@ -39,7 +39,9 @@ def new_session(m: Merchant, given: Json, *, ui_mode: str) -> Json:
         m.get("customer", given["customer"], param="customer")
     if given.get("customer") and given.get("customer_creation"):
         raise StripeError("You may only specify one of: customer, customer_creation.", param="customer_creation")
-    amount, currency = (None, check_currency(given["currency"])) if is_setup else _total(given["line_items"])
+    amount, currency = (None, given.get("currency")) if is_setup else _total(given["line_items"])
+    if is_setup and currency:
+        currency = check_currency(currency)
     session = m.add(
         "cs_live" if m.livemode else "cs_test",
         "checkout.session",
@@ -81,6 +83,7 @@ def new_session(m: Merchant, given: Json, *, ui_mode: str) -> Json:
 
 def _check_mode(given: Json) -> None:
     """What belongs to one mode alone."""
+    wrong: str | None
     if given["mode"] == "setup":
         wrong = next((name for name in ("line_items", "payment_intent_data", "submit_type") if name in given), None)
         if not (given.get("currency") or given.get("allowed_payment_method_types")):

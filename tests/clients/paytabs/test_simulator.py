@@ -180,7 +180,7 @@ def test_a_sale_is_opened_paid_told_queried_and_partly_refunded(
     simulator: Simulator, api: httpx.Client, receiver: Receiver
 ) -> None:
     page = opened(api, callback=receiver.url)
-    assert page["tran_type"], page["cart_amount"] == ("Sale", "115.50")
+    assert (page["tran_type"], page["cart_amount"]) == ("Sale", "115.50")
     assert (page["profileId"], page["callback"], page["return"]) == (PROFILE, receiver.url, RETURN)
     assert re.fullmatch(r"TST\d{13}", page["tran_ref"])
     assert re.fullmatch(rf"{simulator.url}/{HOST}/payment/page/[0-9A-F]{{64}}", page["redirect_url"])
@@ -226,7 +226,7 @@ def test_amounts_are_text_with_the_decimals_of_the_currency(
     assert (page["cart_currency"], page["cart_amount"]) == (currency, text)
     simulator.act(SLUG, "pay", CART)
     assert seen(api, page["tran_ref"])["tran_total"] == text
-    assert book(simulator)[:3] == (text if currency != "SAR" else simulator.books(SLUG)[0]["captured"], "0", currency)
+    assert book(simulator)[:3] == (text, "0", currency)
 
 
 @pytest.mark.parametrize(
@@ -470,8 +470,8 @@ def test_a_token_is_charged_off_session_and_deleted(simulator: Simulator, api: h
     assert body["previous_tran_ref"] == origin
     assert [(one["reference"], one["captured"]) for one in simulator.books(SLUG)] == [
         (CART, "115.50"),
-        ("sub-1", "49"),
-    ] or [one["captured"] for one in simulator.books(SLUG)] == ["115.50", "49.00"]
+        ("sub-1", "49.00"),
+    ]
     simulator.act(SLUG, "next_charge", token, code="316")
     body = done(charge(api, token, origin, "sub-2"))
     assert (letter(body), body["payment_result"]["response_code"]) == (("Sale", "D"), "316")
@@ -582,7 +582,7 @@ def test_the_same_cart_and_amount_are_a_duplicate_for_two_minutes(simulator: Sim
     assert refused(api.post("/payment/request", json=wish())) == (409, 4)
     simulator.advance(121)
     second = opened(api)
-    assert [one["tran_ref"] for one in rows(api)][0] == second["tran_ref"]
+    assert rows(api)[0]["tran_ref"] == second["tran_ref"]
     assert len(rows(api)) == 2
 
 
