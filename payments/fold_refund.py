@@ -7,7 +7,7 @@ from datetime import datetime
 from core import ids
 from core.gateways.types import Attention, Decline, PaymentStatus, RefundStatus, Report
 from payments.states import LIVE_REFUND, REFUND_NEXT, CauseKind, Verdict
-from payments.work import Cause, MovedKind, RefundState, Work
+from payments.work import Cause, MovedKind, RefundState, Work, refund_names
 
 R = RefundStatus
 
@@ -23,7 +23,7 @@ def fold_refund(work: Work, report: Report, cause: Cause, *, now: datetime) -> V
         work.add_attention(Attention.MISMATCH)
         return Verdict.MISMATCH
     work.learn_refund_names(report)
-    if report.gateway_reference and not refund.gateway_reference:
+    if report.gateway_reference in refund_names(report) and not refund.gateway_reference:
         refund.gateway_reference = report.gateway_reference
         refund.is_changed = True
     return _move_refund(work, refund, status, report.decline, cause, now)
@@ -93,7 +93,7 @@ def _external(work: Work, report: Report, status: RefundStatus, now: datetime) -
     state, amount = work.state, amount_of(report)
     if state.status is PaymentStatus.VOIDED:
         return Verdict.LATE_NEWS  # a released hold shows as a refund at some gateways: no money moved
-    if not report.gateway_reference or not amount:
+    if report.gateway_reference not in refund_names(report) or not amount:
         work.add_attention(Attention.REFUND_UNEXPECTED)
         return Verdict.WAITING
     if state.status is not PaymentStatus.CAPTURED or _may_be_ours(work, report):

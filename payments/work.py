@@ -266,20 +266,23 @@ class Work:
                 self.new_names.setdefault(name, False)
 
     def learn_refund_names(self, report: Report) -> None:
-        for name in (report.gateway_reference, *report.other_references):
-            if name:
-                self.new_names[name] = True
+        for name in refund_names(report):
+            self.new_names[name] = True
 
     def find_refund(self, report: Report) -> RefundState | None:
-        """By the gateway's names first, then by ours."""
-        theirs = {name for name in (report.gateway_reference, *report.other_references) if name}
-        for refund in self.refunds:
-            if refund.gateway_reference in theirs:
-                return refund
+        """By our name first, then by the gateway's own: some know a refund only by its payment's name."""
         for refund in self.refunds:
             if report.reference and report.reference in {refund.sent_reference, refund.public_id}:
                 return refund
-        return None
+        theirs = refund_names(report)
+        return next((refund for refund in self.refunds if refund.gateway_reference in theirs), None)
+
+
+def refund_names(report: Report) -> list[str]:
+    """The gateway's names of a refund that are not its payment's, too."""
+    payment = report.payment
+    taken = {payment.gateway_reference, *payment.other_references} if payment is not None else set()
+    return [name for name in (report.gateway_reference, *report.other_references) if name and name not in taken]
 
 
 def names_in(report: Report) -> list[str]:

@@ -158,6 +158,7 @@ DESCRIPTION: Final = Description(
     ),
     # A minute: a terminal word of an IPN is to be read again. A day: deposits that came late or twice.
     rereads_after_seconds=(60, 86_400),
+    abandons_unanswered=True,  # an address that nobody was ever shown receives nothing
     default_expiry_seconds=7 * 86_400,
     idempotency_seconds=None,
     manual_capture=False,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
+import time
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, ClassVar
@@ -105,8 +106,8 @@ class PayTabsSimulator(GatewaySimulator):
         return self._profiles[name]
 
     def _number(self) -> str:
-        """Eight digits: the millisecond of the day, so that a new start repeats none of today's."""
-        self._last_number = max(self._last_number + 1, int(self.world.now() * 1000) % 86_400_000)
+        """Eight digits: the true millisecond of the day, so that a new start repeats none of today's."""
+        self._last_number = max(self._last_number + 1, int(time.time() * 1000) % 86_400_000)
         return f"{self._last_number % 10**8:08d}"
 
     def _send(self, profile: Profile, url: str, body: bytes) -> None:

@@ -209,10 +209,10 @@ class PhonePeSimulator(GatewaySimulator):
 
     def _order_of_page(self, request: Request) -> tuple[Merchant, Order] | None:
         self.tick()
-        token = request.query_params.get("token", "")
+        token, host = request.query_params.get("token", ""), str(request.scope.get("root_path", ""))
         for m in self._merchants.values():
             for order in m.orders.values():
-                if order.page_token == token and request.url.path.split("/")[1] == PAGE_HOSTS[m.mode]:
+                if order.page_token == token and host == f"/{PAGE_HOSTS[m.mode]}":
                     return m, order
         return None
 

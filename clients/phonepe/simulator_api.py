@@ -220,7 +220,7 @@ def _settlement_status(call: Call) -> Json:
 
 
 def _check_host(request: Request, mode: str) -> None:
-    if not request.scope.get("root_path", "").endswith(API_HOSTS[mode]):
+    if request.scope.get("root_path", "") != f"/{API_HOSTS[mode]}":
         raise PhonePeError("RESOURCE_NOT_FOUND", "There is nothing here.", status=404)
 
 

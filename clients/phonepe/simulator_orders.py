@@ -175,15 +175,15 @@ def move_dispute(m: Merchant, one: Dispute, word: str) -> None:
 def settle(m: Merchant) -> None:
     """PhonePe pays the merchant what orders brought, less what was given back."""
     given = sum(one.amount for one in m.refunds.values() if one.state == "COMPLETED")
-    settlement = {
-        "settlementId": new_id("ST", m.now()),
+    name = new_id("ST", m.now())
+    settlement = m.settlements[name] = {
+        "settlementId": name,
         "state": "INITIATED",
         "utr": f"{secrets.randbelow(10**12):012d}",
         "amount": sum(one.captured for one in m.orders.values()) - given,
         "merchantId": m.merchant_id,
         "lastUpdatedAt": milliseconds(m.now()),
     }
-    m.settlements[settlement["settlementId"]] = settlement
     m.send("settlement.initiated", dict(settlement))
     settlement["state"] = "PROCESSED"
     m.send("settlement.processed", dict(settlement))

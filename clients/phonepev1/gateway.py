@@ -18,7 +18,7 @@ from clients.phonepev1.client import CREATE, NOT_FOUND, REFUND, PhonePeV1Client
 from clients.phonepev1.config import ASSET, DESCRIPTION, PAGE_DOMAIN, PhonePeV1Config
 from clients.phonepev1.values import Body, member, read_id, read_text, redact
 from core.clock import Clock
-from core.gateways.errors import GatewayMisconfigured, GatewayUnavailable, RequestRejected
+from core.gateways.errors import GatewayMisconfigured, OutcomeUnknown, RequestRejected
 from core.gateways.port import Cache, CanReadReturn, CanRefund, Gateway
 from core.gateways.types import (
     CredentialCheck,
@@ -150,7 +150,7 @@ class PhonePeV1Gateway(Gateway, CanRefund, CanReadReturn):
                 raise
             return None
         if not self._is_about(member(body, "data"), reference):
-            raise GatewayUnavailable("the answer is about something else than was asked")
+            raise OutcomeUnknown("the answer is about something else than was asked")  # nothing was learned
         return body
 
     def _refund_report(self, body: Body, reference: str, payment: PaymentNames) -> Report:

@@ -2,8 +2,8 @@
 
 from django.contrib import admin
 
-from payments.admin import gateway_keys, lists, payments
+from payments.admin import gateway_keys, lists, payments, routing_rules
 
 admin.site.index_template = "admin/payments/today.html"
 
-__all__ = ["gateway_keys", "lists", "payments"]
+__all__ = ["gateway_keys", "lists", "payments", "routing_rules"]

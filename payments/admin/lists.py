@@ -1,4 +1,4 @@
-"""Read-only lists: refunds, payment links, webhook events, gateway transactions."""
+"""Read-only lists: refunds, disputes, saved methods, payment links, webhook events, gateway transactions."""
 
 from __future__ import annotations
 
@@ -13,14 +13,17 @@ from core.desk import filters, showing
 from core.desk.access import Ability, access_of
 from core.desk.scoped import DeskAdmin, address_of, amount_column, badge_column, time_column
 from core.encryption import CannotOpen
-from core.gateways.types import Operation, RefundStatus
+from core.gateways.types import DisputeStatus, Operation, RefundStatus
 from payments.admin.payments import ANY
 from payments.models import (
     OPEN_STATES,
+    CustomerPaymentProfile,
+    Dispute,
     EventState,
     OnlinePayment,
     Outcome,
     PaymentGatewayTransaction,
+    ProfileStatus,
     Refund,
     WebhookEvent,
 )
@@ -72,6 +75,62 @@ class RefundAdmin(DeskAdmin):
     )  # fmt: skip
     readonly_fields = fields
     ordering = ("-pk",)
+
+
+@admin.register(Dispute)
+class DisputeAdmin(DeskAdmin):
+    """What payers' banks want back. Evidence is given in the gateway's dashboard."""
+
+    address_field: ClassVar[str] = "public_id"
+    list_display = (
+        "public_id", badge_column("status"), amount_column("amount", "amount"), amount_column("withdrawn", "withdrawn"),
+        _payment_link, "reason", time_column("respond_by", "respond by"), badge_column("mode"), "lab",
+    )  # fmt: skip
+    list_filter = (
+        filters.LabFilter,
+        filters.choice_filter("status", "status", [(one.value, showing.words(one.value)) for one in DisputeStatus]),
+        filters.KeyGatewayFilter, filters.ModeFilter, filters.between("opened_at"),
+    )  # fmt: skip
+    list_select_related: ClassVar[Any] = ("lab", "payment")
+    search_fields = ("=public_id", "=gateway_reference", "=payment__public_id")
+    search_help_text = "An id of the dispute or its payment, exactly"
+    fields = (
+        "public_id", "lab", badge_column("mode"), _payment_link, badge_column("status"), amount_column("amount", "amount"),
+        amount_column("withdrawn", "withdrawn"), "reason", "gateway_reference", time_column("respond_by", "respond by"),
+        time_column("opened_at", "opened"), time_column("closed_at", "closed"), time_column("next_check_at", "next asked"),
+    )  # fmt: skip
+    readonly_fields = fields
+    ordering = ("-pk",)
+
+
+@admin.register(CustomerPaymentProfile)
+class ProfileAdmin(DeskAdmin):
+    """Methods that customers agreed to have saved. The gateway keeps them; their tokens are shown to nobody."""
+
+    address_field: ClassVar[str] = "public_id"
+    list_display = (
+        "public_id", "customer", "gateway", badge_column("status"), "method", "is_default", badge_column("mode"),
+        time_column("created_at", "saved"), "lab",
+    )  # fmt: skip
+    list_filter = (
+        filters.LabFilter, filters.choice_filter("status", "status", ProfileStatus.choices), filters.KeyGatewayFilter,
+        filters.ModeFilter, filters.between("created_at"),
+    )  # fmt: skip
+    list_select_related: ClassVar[Any] = ("lab", "customer")
+    search_fields = ("=public_id", "=customer__external_id")
+    search_help_text = "The method's id or the lab's own id for the customer, exactly"
+    fields = (
+        "public_id", "lab", badge_column("mode"), "customer", "gateway", badge_column("status"), "method", "is_default",
+        time_column("consent_at", "consent"), time_column("created_at", "saved"), time_column("deleted_at", "deleted"),
+    )  # fmt: skip
+    readonly_fields = fields
+    ordering = ("-pk",)
+
+    @admin.display(description="method")
+    def method(self, profile: CustomerPaymentProfile) -> str:
+        ends = f"ending {profile.last_four}" if profile.last_four else profile.handle
+        expiry = f"{profile.expiry_month:02}/{profile.expiry_year}" if profile.expiry_month and profile.expiry_year else ""
+        return " ".join(part for part in (profile.brand or profile.kind, ends, expiry) if part) or showing.NOTHING
 
 
 @admin.register(OnlinePayment)

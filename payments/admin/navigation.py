@@ -18,8 +18,10 @@ _ITEMS: Final = (
         (
             ("Payments", "payments", "payments_payment_changelist", Ability.SEE),
             ("Refunds", "undo", "payments_refund_changelist", Ability.SEE),
+            ("Disputes", "gavel", "payments_dispute_changelist", Ability.SEE),
             ("Payment links", "link", "payments_onlinepayment_changelist", Ability.SEE),
             ("Customers", "group", "core_customer_changelist", Ability.SEE),
+            ("Saved methods", "credit_card", "payments_customerpaymentprofile_changelist", Ability.SEE),
         ),
     ),
     (
@@ -34,6 +36,7 @@ _ITEMS: Final = (
         "Gateways",
         (
             ("Gateway keys", "vpn_key", "payments_paymentgatewaykey_changelist", Ability.SEE),
+            ("Routing rules", "alt_route", "payments_routingrule_changelist", Ability.SEE),
             ("Webhook events", "inbox", "payments_webhookevent_changelist", Ability.SEE_EVENTS),
             ("Gateway transactions", "swap_horiz", "payments_paymentgatewaytransaction_changelist", Ability.SEE),
         ),

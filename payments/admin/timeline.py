@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from core.desk import showing
 from core.desk.scoped import address_of
-from payments.models import Payment, PaymentGatewayTransaction, PaymentTransition, Refund, WebhookEvent
+from payments.models import Dispute, Payment, PaymentGatewayTransaction, PaymentTransition, Refund, WebhookEvent
 
 NEWEST: Final = 200  # of each kind
 
@@ -44,8 +44,11 @@ class Moment:
 
 
 def of(payment: Payment, *, with_events: bool) -> list[Moment]:
-    """Oldest first; four statements. `with_events`: the reader may open webhooks, so link to them."""
-    found = [*_transitions(payment), *_exchanges(payment), *_events(payment, with_events), *_refunds(payment)]
+    """Oldest first; five statements. `with_events`: the reader may open webhooks, so link to them."""
+    found = [
+        *_transitions(payment), *_exchanges(payment), *_events(payment, with_events), *_refunds(payment),
+        *_disputes(payment),
+    ]  # fmt: skip
     return sorted(found, key=lambda one: (one.at, one.rank))
 
 
@@ -103,6 +106,21 @@ def _refunds(payment: Payment) -> Iterator[Moment]:
             yield Moment(
                 at=one.completed_at, rank=4, kind="refund", icon="undo", title=f"Refund of {amount}", link=link,
                 badge=one.status, tone=showing.TONES.get(one.status, showing.PLAIN), text=_failure(one),
+            )  # fmt: skip
+
+
+def _disputes(payment: Payment) -> Iterator[Moment]:
+    for one in _newest(Dispute, payment, "-id"):
+        link = address_of(one, one.public_id)
+        title = f"Dispute of {showing.money(one.amount, one.currency)}"
+        yield Moment(
+            at=one.opened_at, rank=0, kind="dispute", icon="gavel", title=f"{title} opened", link=link, text=one.reason
+        )
+        if one.closed_at is not None:
+            held_back = f"{showing.money(one.withdrawn, one.currency)} held back"
+            yield Moment(
+                at=one.closed_at, rank=4, kind="dispute", icon="gavel", title=title, link=link, badge=one.status,
+                tone=showing.TONES.get(one.status, showing.PLAIN), text=held_back,
             )  # fmt: skip
 
 

@@ -97,9 +97,18 @@ class _Visit:
         """The customer pays at the gateway; the time runs until the last webhook about it was answered."""
         seen = max((one["number"] for one in self._simulator.webhooks(self.gateway)), default=0)
         began = time.monotonic()
-        self._simulator.pay(self.gateway, self._payment["gateway_reference"])
+        self._simulator.pay(self.gateway, self._payment["gateway_reference"] or self._post_form())
         sent = _until(lambda: self._delivered_after(seen), "the platform did not accept the webhook")
         return Cell(f"{len(sent)} verified", _milliseconds(began))
+
+    def _post_form(self) -> str:
+        """What the customer's browser does with a form; answers the name that the form gives the payment."""
+        action = self._payment["next_action"]
+        if action is None or action["type"] != "form_post":
+            raise Refused(f"{self.gateway} gave the payment no name and no form")
+        httpx.post(action["url"], data=action["fields"], timeout=TIMEOUT_SECONDS, trust_env=False, follow_redirects=True)
+        ours = self._payment["id"].rpartition("_")[2]
+        return next((text for text in action["fields"].values() if ours in text), self._payment["id"])
 
     def _delivered_after(self, number: int) -> list[dict[str, Any]]:
         """The webhooks since, once there are some and none is on its way any more."""

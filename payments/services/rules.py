@@ -93,6 +93,7 @@ _CLEAN: Final[Mapping[str, Callable[[Any], Any]]] = {
     "shares": _clean_shares,
     "is_active": _clean_flag,
 }
+NAMES: Final = tuple(_CLEAN)
 _BOUNDS: Final = ("minimum", "maximum")
 
 
@@ -145,10 +146,15 @@ def create_rule(
     with transaction.atomic():
         rule = RoutingRule(id=rule_id, lab_id=lab_id, mode=str(mode), public_id=ids.public_id("RR"), **values)
         _record(rule, actor, "created", values)  # first: it makes those who count wait for each other
-        if RoutingRule.objects.for_lab(lab_id).filter(mode=str(mode)).count() >= MOST_RULES:
+        if is_full(lab_id=lab_id, mode=mode):
             raise TooManyRules
         rule.save(force_insert=True)
     return rule
+
+
+def is_full(*, lab_id: int, mode: Mode | str) -> bool:
+    """Whether a lab has as many rules in this mode as it may have."""
+    return bool(RoutingRule.objects.for_lab(lab_id).filter(mode=str(mode)).count() >= MOST_RULES)
 
 
 def change_rule(*, rule: RoutingRule, data: Any, actor: Any) -> RoutingRule:
@@ -175,9 +181,7 @@ def delete_rule(*, rule: RoutingRule, actor: Any) -> RoutingRule:
 
 
 def _locked(rule: RoutingRule) -> RoutingRule:
-    found: RoutingRule | None = (
-        RoutingRule.objects.for_lab(rule.lab_id).select_for_update().filter(pk=rule.pk).first()
-    )
+    found: RoutingRule | None = RoutingRule.objects.for_lab(rule.lab_id).select_for_update().filter(pk=rule.pk).first()
     if found is None:
         raise NotFound
     return found

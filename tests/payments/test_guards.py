@@ -17,15 +17,22 @@ import pytest
 from django.core.management import call_command
 from django.db import DatabaseError, connection, transaction
 
-from core import audit, guards, labs
-from core.gateways.types import Mode, PaymentStatus, RefundStatus, Report, Subject
+from core import audit, clock, guards, labs
+from core.gateways.types import DisputeStatus, Mode, PaymentStatus, RefundStatus, Report, Subject
 from core.models import Lab
 from core.money import Money
 from finance import checks as finance_checks
 from finance import ledger
 from finance.postings import capture_posting
 from payments import loading
-from payments.models import Payment, PaymentGatewayTransaction, Refund, WebhookEvent
+from payments.models import (
+    CustomerPaymentProfile,
+    Dispute,
+    Payment,
+    PaymentGatewayTransaction,
+    Refund,
+    WebhookEvent,
+)
 from payments.services import links, operations
 from payments.states import CauseKind
 from tests.payments import builders
@@ -126,6 +133,28 @@ def event(*, lab: str = "lab_id", key: str = "gateway_key_id", event_key: str = 
     )
 
 
+def dispute(
+    *, payment: str = "paid", key: str = "gateway_key_id", currency: str = "currency", reference: str = "'dp_2'"
+) -> str:
+    return (
+        "INSERT INTO payments_dispute (public_id, lab_id, mode, payment_id, gateway_key_id, gateway_reference, currency, status)"
+        f" SELECT 'DP_RAW', lab_id, mode, id, {key}, {reference}, {currency}, 'lost' FROM payments_payment"
+        f" WHERE id = {{{payment}}}"
+    )
+
+
+def profile(
+    *, customer: str = "customer_id", key: str = "gateway_key_id", reference: str = "'another'", token: str = "NULL",
+    default: str = "false",
+) -> str:  # fmt: skip
+    return (
+        "INSERT INTO payments_customerpaymentprofile (public_id, lab_id, mode, customer_id, gateway_key_id, gateway, reference,"
+        " status, secrets, token_hash, is_default, consent_at)"
+        f" SELECT 'PM_RAW', lab_id, mode, {customer}, {key}, gateway, {reference}, 'active', '{{{{}}}}', {token}, {default},"
+        " now() FROM payments_customerpaymentprofile WHERE id = {profile}"
+    )
+
+
 def kept(table: str, where: str, *, shows: str = "", behind: str = "", referred: bool = False) -> list[Attack]:
     """Rows of a history are neither deleted nor truncated. What others refer to is kept by their keys as well."""
     cascade, others = (" CASCADE", "TRUNCATE is refused on") if referred else ("", "")
@@ -153,6 +182,7 @@ X, E, K, L = (
     "payments_paymentgatewaykey",
     "payments_onlinepayment",
 )
+D, M = "payments_dispute", "payments_customerpaymentprofile"
 FIXED = "does not change"
 
 ATTACKS = [
@@ -239,6 +269,20 @@ ATTACKS = [
     Attack(table=E, guard="payments_webhookevent_key_same_lab", sql=event(key="{other_key}")),
     Attack(table=E, guard="payments_webhookevent_payment_same_lab",
            sql=f"UPDATE {E} SET payment_id = {{other_payment}} WHERE id = {{event}}"),
+    # Disputes and saved methods
+    *kept(D, "id = {dispute}"),
+    Attack(table=D, guard="payments_dispute_payment_same_money", sql=dispute(currency="'USD'")),
+    Attack(table=D, guard="payments_dispute_key_same_lab", sql=dispute(key="{other_key}")),
+    Attack(table=D, guard="payments_dispute_reference_uniq", sql=dispute(reference="'dp_1'")),
+    Attack(table=D, guard="payments_dispute_status_known", sql=f"UPDATE {D} SET status = 'odd' WHERE id = {{dispute}}"),
+    Attack(table=D, guard="payments_dispute_withdrawn_positive", sql=f"UPDATE {D} SET withdrawn = -1 WHERE id = {{dispute}}"),
+    *kept(M, "id = {profile}", referred=True),
+    Attack(table=M, guard="payments_customerpaymentprofile_key_same_lab", sql=profile(key="{other_key}")),
+    Attack(table=M, guard="payments_profile_customer_same_lab", sql=profile(customer="{other_customer}")),
+    Attack(table=M, guard="payments_profile_reference_uniq", sql=profile(reference="reference")),
+    Attack(table=M, guard="payments_profile_token_uniq", sql=profile(token="token_hash")),
+    Attack(table=M, guard="payments_profile_one_default", sql=profile(default="is_default")),
+    Attack(table=P, guard="payments_payment_profile_same_lab", sql=f"UPDATE {P} SET profile_id = {{other_profile}} WHERE id = {{open}}"),
     # Gateway keys and links
     *kept(K, "id = {spare_key}", referred=True),
     Attack(table=K, guard="payments_gatewaykey_mode_known", sql=f"UPDATE {K} SET mode = 'both' WHERE id = {{spare_key}}"),
@@ -301,6 +345,7 @@ def world(lab: Lab) -> World:
     builders.make_api_key(lab)
     keep_an_answer(lab)
     audit.record(lab=lab, actor="test", action="looked", object_type="payment", object_id="1")
+    mira, other_mira = (labs.upsert_customer(lab=one, external_id="mira") for one in (lab, other))
     answered = PaymentGatewayTransaction.across_labs.get(payment_id=paid.state.id, operation="initiate")
     PaymentGatewayTransaction.across_labs.filter(pk=answered.pk).update(outcome="answered")
     return {
@@ -311,8 +356,8 @@ def world(lab: Lab) -> World:
         "event": WebhookEvent.across_labs.get().pk, "exchange": answered.pk, "exchange_key": answered.idempotency_key,
         "sent": PaymentGatewayTransaction.across_labs.get(payment_id=open_payment.state.id).pk,
         "link": link_of(lab), "other_link": link_of(other),
-        "customer": labs.upsert_customer(lab=lab, external_id="mira"),
-        "other_customer": labs.upsert_customer(lab=other, external_id="mira"),
+        "other_customer": other_mira, "dispute": disputed(key, paid.state.id),
+        "profile": saved(key, mira), "other_profile": saved(other_key, other_mira),
     }  # fmt: skip
 
 
@@ -333,6 +378,20 @@ def give_back(payment_id: int, key: Any) -> Refund:
     found = Refund.across_labs.get()
     assert (found.status, int(found.amount)) == ("succeeded", 400)
     return found
+
+
+def disputed(key: Any, payment_id: int) -> int:
+    report = Report(about=Subject.DISPUTE, status=DisputeStatus.NEEDS_RESPONSE, reference=None, gateway_reference="dp_1",
+                    asset="EUR", amount_minor=100)  # fmt: skip
+    builders.tell(key, report, kind=CauseKind.FETCH, payment_id=payment_id)
+    return Dispute.across_labs.get().pk
+
+
+def saved(key: Any, customer_id: int) -> int:
+    return CustomerPaymentProfile.objects.create(
+        lab=key.lab, mode=key.mode, customer_id=customer_id, gateway_key=key, gateway=key.gateway, status="active",
+        public_id=f"PM_{key.pk}", reference=f"PM_{key.pk}-1", token_hash="t", is_default=True, consent_at=clock.now(),
+    ).pk  # fmt: skip
 
 
 def link_of(lab: Lab) -> int:

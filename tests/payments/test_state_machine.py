@@ -51,7 +51,18 @@ MONEY = frozenset({CauseKind.WEBHOOK, CauseKind.FETCH, CauseKind.RESPONSE})
 
 AMOUNTS = st.sampled_from([None, 0, 1, 400, PRICE, PRICE, PRICE, 1500])
 DECLINES = st.sampled_from([None, None, Decline(code="declined", gateway_code="x", message="No")])
-PAYMENT_REPORTS = st.builds(
+# Most of what is said fits the payment, or no example would come far; the wild ones say anything about everything.
+FITTING = {
+    "about": st.just(Subject.PAYMENT), "reference": st.just("ours-1"), "gateway_reference": st.just("cs_1"),
+    "mode": st.sampled_from([None, Mode.LIVE]), "asset": st.sampled_from([None, "EUR", "eur"]),
+}  # fmt: skip
+PAID = st.builds(Report, **FITTING, status=st.just(S.CAPTURED), captured_minor=st.sampled_from([PRICE, PRICE, PRICE, 400, 1500]),
+                 fee_minor=st.sampled_from([None, 0, 30, 50]))  # fmt: skip
+HELD = st.builds(
+    Report, **FITTING, status=st.just(S.AUTHORIZED), authorized_minor=st.sampled_from([None, PRICE, PRICE, 400])
+)
+OTHERWISE = st.builds(Report, **FITTING, status=st.sampled_from([*S, None]), decline=DECLINES)
+WILD_PAYMENT = st.builds(
     Report,
     about=st.just(Subject.PAYMENT),
     status=st.sampled_from([*S, S.CAPTURED, None]),
@@ -69,7 +80,25 @@ PAYMENT_REPORTS = st.builds(
     decline=DECLINES,
     attention=st.sampled_from([None, None, None, *Attention]),
 )
-REFUND_REPORTS = st.builds(
+PAYMENT_REPORTS = st.one_of(PAID, PAID, HELD, OTHERWISE, WILD_PAYMENT)
+GIVEN_BACK = st.builds(
+    Report,
+    about=st.just(Subject.REFUND),
+    status=st.sampled_from([R.PENDING, R.SUCCEEDED, R.SUCCEEDED, R.FAILED]),
+    reference=st.none(),
+    gateway_reference=st.sampled_from(["re_0", "re_1", "re_2", "re_3"]),
+    asset=st.just("EUR"),
+    refunded_minor=st.sampled_from([1, 300, 600]),
+)
+OF_OURS = st.builds(
+    Report,
+    about=st.just(Subject.REFUND),
+    status=st.sampled_from([*R]),
+    reference=st.sampled_from(["RF_0", "RF_1", "RF_2"]),
+    gateway_reference=st.none(),
+    asset=st.just("EUR"),
+)
+WILD_REFUND = st.builds(
     Report,
     about=st.just(Subject.REFUND),
     status=st.sampled_from([*R, None]),
@@ -78,20 +107,23 @@ REFUND_REPORTS = st.builds(
     mode=st.sampled_from([None, Mode.LIVE, Mode.TEST]),
     asset=st.sampled_from([None, "EUR", "USD"]),
     refunded_minor=st.sampled_from([None, 0, 1, 300, 600, PRICE, 1500]),
+    amount_minor=st.sampled_from([None, None, 300]),
+    is_hint=st.sampled_from([False, False, False, True]),
     decline=DECLINES,
 )
+REFUND_REPORTS = st.one_of(GIVEN_BACK, GIVEN_BACK, OF_OURS, WILD_REFUND)
 DISPUTES = st.builds(
     Report,
     about=st.just(Subject.DISPUTE),
     status=st.sampled_from([*DisputeStatus, None]),
     reference=st.none(),
     gateway_reference=st.sampled_from([None, "dp_0", "dp_1"]),
-    asset=st.sampled_from([None, "EUR", "USD"]),
+    asset=st.sampled_from([None, "EUR", "EUR", "USD"]),
     amount_minor=st.sampled_from([None, 400, PRICE]),
     withdrawn_minor=st.sampled_from([None, 0, 400, PRICE]),
     is_hint=st.sampled_from([False, False, True]),
 )
-REPORTS = st.one_of(PAYMENT_REPORTS, PAYMENT_REPORTS, REFUND_REPORTS, DISPUTES)
+REPORTS = st.one_of(PAYMENT_REPORTS, PAYMENT_REPORTS, REFUND_REPORTS, REFUND_REPORTS, DISPUTES)
 KINDS = st.sampled_from(sorted(MONEY))
 
 
@@ -170,6 +202,14 @@ class Folding(RuleBasedStateMachine):
         self.number += 1
         looked = seen or self.work.state
         return Cause(kind=kind, id=str(self.number), seen_seq=looked.transition_seq, seen_claim=looked.claim)
+
+    @rule(report=DISPUTES, kind=KINDS)
+    def the_gateway_says_of_a_dispute(self, report: Report, kind: CauseKind) -> None:
+        fold.fold(self.work, report, self.cause(kind), now=self.now)
+
+    @rule(report=REFUND_REPORTS, kind=KINDS)
+    def the_gateway_says_of_a_refund(self, report: Report, kind: CauseKind) -> None:
+        fold.fold(self.work, report, self.cause(kind), now=self.now)
 
     @rule(report=REPORTS, kind=KINDS)
     def the_gateway_says(self, report: Report, kind: CauseKind) -> None:

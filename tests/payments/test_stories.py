@@ -177,6 +177,7 @@ def replay(lab: Lab, key: PaymentGatewayKey, story: Story, order: tuple[Report, 
     for report in order:
         run.ask_what_we_asked()
         run.tell(report)
+        run.ask_what_we_asked()  # a refund of ours is on record before anybody can speak of it
         run.retry_waiting()
     run.end()
     return run.state()

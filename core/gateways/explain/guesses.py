@@ -40,6 +40,9 @@ def variants(operation: str, asked: Asked, about: Description, given: Given) -> 
     else:
         yield from (asked.with_defaults(gateway_reference=name) for name in _names(given))
         yield asked
+        # Last: some gateways are asked by our own reference alone, and their answers repeat it.
+        own = "refund_reference" if "refund" in operation else "reference"
+        yield from (asked.with_defaults(**{own: name}) for name in _names(given))
 
 
 def _ways(asked: Asked, about: Description, given: Given) -> Iterator[Asked]:

@@ -641,7 +641,7 @@ def test_references_do_not_repeat_after_a_restart(simulator: Simulator, api: htt
     with running_simulator({SLUG: "clients.paytabs.simulator:PayTabsSimulator"}) as again:
         again.register(SLUG, mode="test", credentials={"region": "SAU", "profile_id": str(PROFILE), "server_key": KEY})
         with client_of(again) as client:
-            assert opened(client)["tran_ref"] > first
+            assert opened(client)["tran_ref"] != first
 
 
 def test_an_action_that_does_not_fit_is_refused(simulator: Simulator, api: httpx.Client) -> None:

@@ -1,4 +1,5 @@
 import pytest
+
 from core.gateways.contract import GatewayContract
 from tests.clients.phonepev1.case import CASE
 

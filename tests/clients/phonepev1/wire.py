@@ -60,7 +60,7 @@ def created(**data: Any) -> dict[str, Any]:
 
 def told(code: str | int | None = "PAYMENT_SUCCESS", state: str | None = "COMPLETED", **data: Any) -> dict[str, Any]:
     """A status answer, or what a callback wraps. `success`, `message` and `data` may be given; None leaves out."""
-    beside = {name: data.pop(name) for name in ("success", "message") if name in data}
+    beside: dict[str, Any] = {name: data.pop(name) for name in ("success", "message") if name in data}
     body: dict[str, Any] = {"success": code in {"PAYMENT_SUCCESS", "PAYMENT_PENDING"}, "code": code, "message": "text",
                             **beside}  # fmt: skip
     members: dict[str, Any] = {

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from clients.stripe import facts, translate
+from clients.stripe import disputes, facts, translate
 from clients.stripe.money import CURRENCIES_TAKEN, MINIMUMS, Amounts, to_wire
 from core.gateways.errors import RequestRejected
 from core.gateways.types import (
@@ -30,7 +30,18 @@ from core.gateways.types import (
     Subject,
 )
 from core.money import CURRENCIES, Money
-from tests.clients.stripe.objects import charge, declined, dispute, intent, load, refund, session, session_intent
+from tests.clients.stripe.objects import (
+    charge,
+    declined,
+    dispute,
+    intent,
+    load,
+    refund,
+    session,
+    session_intent,
+    setup_intent,
+    setup_session,
+)
 
 REFERENCE = "PAY_20261120183005_1a2b3c4d_1"
 
@@ -153,7 +164,8 @@ def test_a_session_says_all_that_was_asked() -> None:
 
 
 def test_an_intent_says_only_what_was_asked_and_its_extras() -> None:
-    assert translate.build_intent(request(), extras={"automatic_payment_methods": {"enabled": True}}) == {
+    extras = {"automatic_payment_methods": {"enabled": True}}
+    assert translate.build_intent(request(), customer=None, extras=extras) == {
         "amount": 1299,
         "currency": "eur",
         "metadata": {"payment_id": REFERENCE},
@@ -549,7 +561,7 @@ def test_a_dispute_is_read_by_its_status(word: str, status: DisputeStatus, atten
 
 
 def test_nothing_secret_or_personal_is_kept() -> None:
-    bodies = [load("session_paid"), session(), load("intent_declined"), charge(), refund(), dispute(),
+    bodies = [load("session_paid"), session(), load("intent_declined"), charge(), refund(), dispute(), setup_intent(), setup_session(),
               load("error_card_declined"), intent(metadata={"payment_id": REFERENCE, "message": "ada@example.com"})]  # fmt: skip
     for body in bodies:
         kept = repr(facts.redacted(body))

@@ -28,6 +28,8 @@ from tests.clients.stripe.objects import (
     refund,
     session,
     session_intent,
+    setup_intent,
+    setup_session,
     signature,
 )
 
@@ -170,7 +172,7 @@ def test_what_is_signed_is_accepted_also_when_it_says_nothing(body: bytes, note:
 
 @pytest.mark.parametrize(
     "kind",
-    ["setup_intent.succeeded", "setup_intent.setup_failed", "payout.paid", "payout.failed", "review.opened",
+    ["setup_intent.created", "payment_method.attached", "payout.paid", "payout.failed", "review.opened",
      "review.closed", "customer.created", "payment_intent.created", "charge.succeeded", "payment_method.detached"],
 )  # fmt: skip
 def test_events_that_move_no_payment_are_noted(kind: str) -> None:
@@ -178,8 +180,17 @@ def test_events_that_move_no_payment_are_noted(kind: str) -> None:
     assert (reading.reports, reading.note) == ((), f"nothing to do for {kind}")
 
 
-def test_a_session_that_saves_a_card_moves_no_money() -> None:
-    reading = CASE.open().read_webhook(delivery(event("checkout.session.completed", session(mode="setup"))))
+@pytest.mark.parametrize(
+    ("kind", "subject"),
+    [
+        ("checkout.session.completed", setup_session(client_reference_id=None, metadata={}, status="complete")),
+        ("checkout.session.expired", setup_session(client_reference_id=None, metadata={}, status="expired")),
+        ("setup_intent.succeeded", setup_intent(metadata={"shape": "session"})),
+        ("checkout.session.completed", session(mode="subscription")),
+    ],
+)
+def test_a_method_that_nobody_here_asked_for_is_noted(kind: str, subject: dict[str, Any]) -> None:
+    reading = CASE.open().read_webhook(delivery(event(kind, subject)))
     assert (reading.reports, reading.note) == ((), "moves no money of a payment here")
 
 

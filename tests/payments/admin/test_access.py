@@ -22,6 +22,7 @@ MakePerson = Callable[..., Person]
 MONEY = (
     "payments.payment", "payments.refund", "payments.paymentgatewaytransaction", "payments.webhookevent",
     "finance.userbalance", "finance.transaction", "core.auditlog", "core.customer", "payments.onlinepayment",
+    "payments.dispute", "payments.customerpaymentprofile",
 )  # fmt: skip
 
 

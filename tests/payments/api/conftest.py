@@ -42,6 +42,10 @@ class Caller:
             self.shop.client.generic("PATCH", path, data=text, content_type="application/json", headers=headers)
         )
 
+    def delete(self, path: str, *, token: str | None = None) -> Any:
+        headers = {"Authorization": f"Bearer {token or self.shop.token}"}
+        return conforms(self.shop.client.generic("DELETE", path, headers=headers))
+
     def token(self, *scopes: str) -> str:
         return builders.make_api_key(self.shop.lab, self.shop.mode, list(scopes))
 

@@ -32,14 +32,14 @@ def faults(schema: dict[str, Any], value: Any) -> list[str]:
 
 
 def template_of(path: str) -> str:
-    """The address in the document that `path` is an address of; the longest where several fit."""
+    """The address in the document that `path` is an address of: itself, or the longest where several fit."""
     found = []
     for template in document()["paths"]:
         name = r".+" if "external_id" in template else r"[^/]+"
         if re.fullmatch(re.sub(r"\{\w+\}", name, template), path):
             found.append(template)
     assert found, f"{path} is not documented"
-    return max(found, key=len)
+    return max(found, key=lambda template: (template == path, len(template)))
 
 
 def conforms(response: Any) -> Any:
