@@ -16,7 +16,11 @@ from core.shared_redis import Pause
 
 _log = logging.getLogger(__name__)
 _pause = Pause()
-TASKS: Final = {"fetch": "payments.tasks.fetch_payment", "fetch_refund": "payments.tasks.fetch_refund", "sweep": "payments.tasks.sweep"}
+TASKS: Final = {
+    "fetch": "payments.tasks.fetch_payment",
+    "fetch_refund": "payments.tasks.fetch_refund",
+    "sweep": "payments.tasks.sweep",
+}
 FAILED: Final = Counter("paywright_doorbell_failed_total", "Rings of a Celery worker that did not get through")
 
 

@@ -48,15 +48,20 @@ def row_of(*, key: KeyFacts, customer_id: int, saved: SavedMethod) -> dict[str, 
     }
 
 
-# The same method saved again is the same profile. As part of the frame's writing statement.
+# The same method saved again is the same profile; a first report often lacks the card's details. As part of the frame's writing statement.
 INSERT: Final = """
-    INSERT INTO payments_customerpaymentprofile (lab_id, mode, customer_id, gateway_key_id, gateway, public_id, status,
+    INSERT INTO payments_customerpaymentprofile AS mine (lab_id, mode, customer_id, gateway_key_id, gateway, public_id, status,
       secrets, token_hash, kind, brand, last_four, expiry_month, expiry_year, handle, consent_at)
     SELECT x.* FROM jsonb_to_recordset(%s::jsonb) AS x(lab_id bigint, mode text, customer_id bigint,
       gateway_key_id bigint, gateway text, public_id text, status text, secrets jsonb, token_hash text, kind text,
       brand text, last_four text, expiry_month smallint, expiry_year smallint, handle text, consent_at timestamptz)
     ON CONFLICT (gateway_key_id, customer_id, token_hash) WHERE token_hash IS NOT NULL AND deleted_at IS NULL
-    DO NOTHING"""
+    DO UPDATE SET kind = coalesce(nullif(mine.kind, ''), excluded.kind),
+      brand = coalesce(nullif(mine.brand, ''), excluded.brand),
+      last_four = coalesce(nullif(mine.last_four, ''), excluded.last_four),
+      handle = coalesce(nullif(mine.handle, ''), excluded.handle),
+      expiry_month = coalesce(mine.expiry_month, excluded.expiry_month),
+      expiry_year = coalesce(mine.expiry_year, excluded.expiry_year)"""
 
 
 # A report may wait in the inbox: there its tokens are sealed to the gateway key ------------------------------------------

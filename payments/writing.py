@@ -59,12 +59,7 @@ def _parts(changed: Sequence[Work], named: Sequence[Work], now: datetime) -> Ite
         (
             "methods_saved",
             saving.INSERT,
-            [
-                saving.row_of(key=w.via, customer_id=w.state.customer_id, saved=one)
-                for w in changed
-                for one in w.saved
-                if w.state.customer_id is not None
-            ],
+            _saved(changed),
         ),
         ("links_written", _LINKS, _links(changed)),
         ("events_told", _OUTBOX, [row for work in changed for row in _events(work, now)]),
@@ -161,6 +156,19 @@ def _dispute(dispute: DisputeState) -> dict[str, Any]:
         "closed_at": dispute.closed_at,
         "next_check_at": dispute.next_check_at,
     }
+
+
+def _saved(changed: Sequence[Work]) -> list[dict[str, Any]]:
+    """One row a method, the last report's: a statement may not touch a row twice."""
+    found = {
+        (work.via.id, work.state.customer_id, one.token): saving.row_of(
+            key=work.via, customer_id=work.state.customer_id, saved=one
+        )
+        for work in changed
+        for one in work.saved
+        if work.state.customer_id is not None
+    }
+    return list(found.values())
 
 
 def _links(changed: Sequence[Work]) -> list[dict[str, Any]]:

@@ -9,6 +9,10 @@ from __future__ import annotations
 GATEWAYS: dict[str, str] = {
     "stripe": "clients.stripe.gateway.StripeGateway",
     "razorpay": "clients.razorpay.gateway.RazorpayGateway",
+    "phonepe": "clients.phonepe.gateway.PhonePeGateway",
+    "phonepev1": "clients.phonepev1.gateway.PhonePeV1Gateway",
+    "paytabs": "clients.paytabs.gateway.PayTabsGateway",
+    "pesopay": "clients.pesopay.gateway.PesoPayGateway",
     "square": "clients.square.gateway.SquareGateway",
     "nowpayments": "clients.nowpayments.gateway.NowPaymentsGateway",
 }
@@ -17,6 +21,10 @@ GATEWAYS: dict[str, str] = {
 SIMULATORS: dict[str, str] = {
     "stripe": "clients.stripe.simulator:StripeSimulator",
     "razorpay": "clients.razorpay.simulator:RazorpaySimulator",
+    "phonepe": "clients.phonepe.simulator:PhonePeSimulator",
+    "phonepev1": "clients.phonepev1.simulator:PhonePeV1Simulator",
+    "paytabs": "clients.paytabs.simulator:PayTabsSimulator",
+    "pesopay": "clients.pesopay.simulator:PesoPaySimulator",
     "square": "clients.square.simulator:SquareSimulator",
     "nowpayments": "clients.nowpayments.simulator:NowPaymentsSimulator",
 }

@@ -57,7 +57,7 @@ class PhonePeV1Gateway(Gateway, CanRefund, CanReadReturn):
         url = translate.read_page(body)
         if url is None:
             raise CREATE.unlearned("the answer has no address of the page")
-        if not _is_their_page(url):
+        if not (_is_their_page(url) or self._is_played(url)):
             raise CREATE.unlearned("the page is not on a known host")
         data = member(body, "data")
         if not self._is_about(data, request.reference) or self._is_foreign(data):
@@ -159,6 +159,12 @@ class PhonePeV1Gateway(Gateway, CanRefund, CanReadReturn):
 
     def _ours(self, report: Report) -> Report:
         return webhook.against(replace(report, mode=self._config.mode), self._config.merchant_id)
+
+    def _is_played(self, url: str) -> bool:
+        """Whether it is the page of a simulator that stands in for one of PhonePe's hosts here."""
+        origins = self.about.origins[self._config.mode]
+        played = [self._http.browser_url(origin) for origin in origins if self._http.browser_url(origin) != origin]
+        return any(url.startswith(f"{base}/") for base in played)
 
     def _is_about(self, data: Body, reference: str) -> bool:
         """Whether the answer repeats our name, or none."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from starlette.applications import Starlette
+from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from clients.simulator import connections
@@ -52,13 +53,11 @@ class Gateways:
         self.faults = faults
         self.calls: deque[Call] = deque(maxlen=50_000)
         self._latency_seconds = latency_seconds
-        self._by_host: dict[str, tuple[str, ASGIApp]] = {}
+        self._by_host: dict[str, list[tuple[str, Starlette]]] = {}
         for slug, simulator in simulators.items():
             app = Starlette(routes=simulator.routes())
             for host in simulator.hosts:
-                if host in self._by_host:
-                    raise ValueError(f"two simulators want the host {host}")
-                self._by_host[host] = (slug, app)
+                self._by_host.setdefault(host, []).append((slug, app))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -68,12 +67,13 @@ class Gateways:
             known = ", ".join(sorted(self._by_host))
             await _send(send, _plain(404, f"no simulated host {host!r}; known: {known}\n"))
             return
-        slug, app = self._by_host[host]
+        scope = {**scope, "root_path": "/" + host}
+        slug, app = _chosen(self._by_host[host], scope)
         call = self._open_call(slug, host, scope, "/" + rest)
         started = time.monotonic()
         try:
             body = await _read(receive)
-            await self._serve(app, call, {**scope, "root_path": "/" + host}, body, receive, send)
+            await self._serve(app, call, scope, body, receive, send)
         finally:
             call.seconds = round(time.monotonic() - started, 4)
 
@@ -95,6 +95,14 @@ class Gateways:
             await _send(send, answer)
         else:
             await _answer_badly(fault, answer, scope, receive, send)
+
+
+def _chosen(candidates: list[tuple[str, Starlette]], scope: Scope) -> tuple[str, Starlette]:
+    """Two products of one company may share a host: the first whose routes know the path is meant, else the first."""
+    for slug, app in candidates:
+        if any(route.matches(scope)[0] is not Match.NONE for route in app.routes):
+            return slug, app
+    return candidates[0]
 
 
 def _pause_of(fault: Fault | None) -> float:

@@ -70,11 +70,9 @@ DESCRIPTION: Final = Description(
         PollStep(until_age_seconds=None, every_seconds=21600),
     ),
     default_expiry_seconds=LONGEST_SESSION_SECONDS,
-    # An order whose answer was lost can be paid by nobody, in either shape: the page's address and the client secret are
-    # in that answer alone (§4.1, §4.2), and Stripe sends the customer neither. A charge of a saved method needs no
-    # customer and is not meant: the platform never goes on from one. Stripe's own rule (§12: look before a new try) is
-    # kept beside it: what became of the order is still asked, and late money on it still finds the payment.
-    abandons_unanswered=True,
+    # `abandons_unanswered` stays False. Nobody has the page's address whose answer was lost, but a fetch hands it out again
+    # while the session is open (§4.1, §5), so that nobody will ever have it is not provable; Stripe's own rule (§12) is
+    # to repeat with the same key, then to look, and to begin anew only when nothing is found.
     idempotency_seconds=86400,
     presentations=(Presentation.HOSTED, Presentation.EMBEDDED),
     manual_capture=True,

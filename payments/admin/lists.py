@@ -129,7 +129,9 @@ class ProfileAdmin(DeskAdmin):
     @admin.display(description="method")
     def method(self, profile: CustomerPaymentProfile) -> str:
         ends = f"ending {profile.last_four}" if profile.last_four else profile.handle
-        expiry = f"{profile.expiry_month:02}/{profile.expiry_year}" if profile.expiry_month and profile.expiry_year else ""
+        expiry = (
+            f"{profile.expiry_month:02}/{profile.expiry_year}" if profile.expiry_month and profile.expiry_year else ""
+        )
         return " ".join(part for part in (profile.brand or profile.kind, ends, expiry) if part) or showing.NOTHING
 
 

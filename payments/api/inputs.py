@@ -9,6 +9,7 @@ from typing import Any, Final
 from core.api import fields
 from core.api.authentication import ApiKeyContext
 from core.api.fields import FieldError, Fields
+from core.encryption import CannotOpen
 from core.errors import NotFound
 from core.gateways import registry
 from core.gateways.types import CaptureMode, CustomerDetails, Presentation
@@ -76,7 +77,10 @@ def with_profile(order: Order, public_id: str | None, context: ApiKeyContext) ->
     if public_id is None:
         return order
     customer = order.customer.id if order.customer else None
-    found = profiles.for_charge(public_id=public_id, lab_id=context.lab_id, mode=context.mode, customer=customer)
+    try:
+        found = profiles.for_charge(public_id=public_id, lab_id=context.lab_id, mode=context.mode, customer=customer)
+    except CannotOpen:
+        raise profiles.ProfileUnusable("This saved method cannot be opened; ask the customer for another.") from None
     if found is None:
         raise NotFound
     return replace(order, profile=found)

@@ -191,7 +191,7 @@ def _why_not_save(row: KeyRow, currency: str) -> str | None:
 
 
 def _begun(context: ApiKeyContext, held: idempotency.Resume) -> CustomerPaymentProfile:
-    found: CustomerPaymentProfile = _profiles(context).get(pk=held.operation_id)
+    found: CustomerPaymentProfile = _profiles(context).get(pk=held.operation_id or 0)
     return found
 
 

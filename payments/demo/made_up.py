@@ -17,6 +17,8 @@ from django.conf import settings
 from core.gateways import registry
 from core.gateways.credentials import check_values
 from core.gateways.types import CredentialField, Description, Mode
+from core.money import CURRENCIES
+from payments.demo import plan
 
 _ALPHABET: Final = "abcdefghijklmnopqrstuvwxyz234567"  # base32 too, as authenticator secrets want it
 _LENGTH: Final = 32
@@ -44,7 +46,7 @@ def credentials(gateway: str, mode: Mode) -> dict[str, str]:
 
 
 def _value(field: CredentialField, about: Description, others: dict[str, str], mode: Mode, place: str) -> str:
-    for candidate in _candidates(field, mode, _random_text(place, max(_LENGTH, field.min_length))):
+    for candidate in _candidates(field, about, mode, _random_text(place, max(_LENGTH, field.min_length))):
         if field.name not in check_values(about, {**others, field.name: candidate}, mode):
             return candidate
     raise CannotMakeUp(
@@ -53,8 +55,10 @@ def _value(field: CredentialField, about: Description, others: dict[str, str], m
     )
 
 
-def _candidates(field: CredentialField, mode: Mode, text: str) -> Iterator[str]:
+def _candidates(field: CredentialField, about: Description, mode: Mode, text: str) -> Iterator[str]:
     """From the most telling to the least: choices, the default, the example in this mode's spelling, mere text."""
+    if field.example in CURRENCIES:  # an account of one currency: of the one that the tour will pay in
+        yield plan.currency(about)
     yield from (word for word, _label in field.choices)
     if field.default:
         yield field.default

@@ -129,7 +129,7 @@ def _check_whole(take: Fields, rule: Mapping[str, Any]) -> None:
         take.refuse("shares", FieldError("invalid_shares", "Send one share for each of gateway_keys, or none at all."))
 
 
-def _check_keys(take: Fields, public_ids: list[str], lab_id: int, mode: str) -> None:
+def _check_keys(take: Fields, public_ids: Any, lab_id: int, mode: str) -> None:
     known = PaymentGatewayKey.objects.for_lab(lab_id).filter(mode=mode, public_id__in=public_ids).count()
     if known != len(public_ids):
         detail = "Send ids of gateway keys of this lab and mode, as GET /v1/gateway-keys gives them."

@@ -108,9 +108,17 @@ class Customer:
         self.lab: Lab = builders.make_lab()
         self.key: PaymentGatewayKey = builders.make_gateway_key(self.lab)
         self.token = builders.make_api_key(self.lab)
-        values = {name: text.format(mode="live") for name, text in builders.CREDENTIALS["stripe"].items()}
-        url = keys.key_row_of(self.key).webhook_url()
-        simulator.register("stripe", mode=Mode.LIVE.value, credentials=values, webhook_url=url)
+        self._register(self.key, {n: text.format(mode="live") for n, text in builders.CREDENTIALS["stripe"].items()})
+
+    def add_account(self, **values: str) -> PaymentGatewayKey:
+        """A second account of the lab at the same gateway, considered after the first."""
+        key = builders.make_gateway_key(self.lab, **values)
+        self._register(key, values)
+        return key
+
+    def _register(self, key: PaymentGatewayKey, values: Mapping[str, str]) -> None:
+        url = keys.key_row_of(key).webhook_url()
+        self.simulator.register("stripe", mode=Mode.LIVE.value, credentials=values, webhook_url=url)
 
     def post(self, path: str, body: Any, *, key: str) -> httpx.Response:
         """Raises Died where the process is killed meanwhile."""

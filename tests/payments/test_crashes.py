@@ -20,6 +20,7 @@ from clients.simulator.testing import Simulator, running_simulator
 from core import encryption
 from core.gateways.types import Mode
 from payments.models import (
+    CustomerPaymentProfile,
     OnlinePayment,
     Payment,
     PaymentGatewayKey,
@@ -55,10 +56,11 @@ WEBHOOK = ("webhook_after_verify", "webhook_before_apply", "webhook_before_commi
 SWEEP_CRASHED = ("sweep_before_crashed_commit", "sweep_after_crashed_commit")
 SWEEP_EVENTS = ("sweep_before_events_commit", "sweep_after_events_commit", "sweep_before_given_up_commit")
 LINK = ("link_after_intent_commit", "initiate_after_call", "initiate_before_apply_commit")
+SAVE_METHOD = (*INTENT, "save_method_before_call", "save_method_after_call")
 GATEWAY_KEY = ("key_before_commit", "after_work_commit")
 ALL = {
     *INITIATE, *INITIATE_LOST, *REFUND, *CAPTURE, *VOID, *FETCH, *REFUND_FETCH, *WEBHOOK, *SWEEP_CRASHED, *SWEEP_EVENTS,
-    *LINK, *GATEWAY_KEY,
+    *LINK, *GATEWAY_KEY, *SAVE_METHOD, "initiate_after_next_try_commit",
 }  # fmt: skip
 
 MINUTE, DAY = 60, 86_400
@@ -161,6 +163,21 @@ def test_a_lost_answer_and_a_kill_are_still_one_order(
     live_again(site)
     payment = made(customer.post("/payments/initiate", ORDER, key="order"))
     assert only_payment().public_id == payment["id"]
+    pay_and_see(customer, payment)
+
+
+@pytest.mark.parametrize("sweeps_first", [True, False], ids=["sweep first", "repeat first"])
+def test_a_kill_between_two_gateway_keys_goes_on_with_the_second(
+    site: Site, customer: Customer, simulator: Simulator, sweeps_first: bool
+) -> None:
+    customer.add_account(secret_key="sk_live_51Second0123456789", webhook_secret="whsec_second_0123456789")
+    simulator.fault("stripe", "rate_limit", path="checkout/sessions", method="POST")  # of the first: a definite no
+    die(site, customer, "initiate_after_next_try_commit", "/payments/initiate", ORDER, key="order")
+    live_again(site, sweep=sweeps_first)
+    payment = made(customer.post("/payments/initiate", ORDER, key="order"))
+    assert only_payment().try_number == 2
+    created = [call["outcome"] for call in calls(simulator, "/checkout/sessions")]
+    assert created == ["rate_limit:429", "200"]
     pay_and_see(customer, payment)
 
 
@@ -425,6 +442,18 @@ def test_a_kill_while_a_gateway_key_is_kept_keeps_it_once(site: Site, customer: 
     assert kept.status_code == 201, kept.text
     assert kept.headers.get("Idempotency-Replayed") == ("true" if is_kept else None)
     assert PaymentGatewayKey.across_labs.get(label="second").public_id == kept.json()["id"]
+
+
+@pytest.mark.parametrize("point", SAVE_METHOD)
+def test_a_killed_wish_to_save_a_method_is_one_after_a_repeat(site: Site, customer: Customer, point: str) -> None:
+    wish = {"customer": {"id": "mira"}, "currency": "EUR", "consent": True}
+    die(site, customer, point, "/v1/profiles", wish, key="save")
+    live_again(site)
+    saved = made(customer.post("/v1/profiles", wish, key="save"))
+    assert saved["next_action"] is not None
+    assert CustomerPaymentProfile.across_labs.get().public_id == saved["id"]
+    assert customer.wrote("/v1/checkout/sessions") == {f"{saved['id']}:save"}
+    assert broken_invariants() == []
 
 
 # Completeness -------------------------------------------------------------------------------------------------------

@@ -12,8 +12,9 @@ from django.db import connection
 
 from core import clock
 from core.gateways.testing import answer
+from core.gateways.types import Mode
 from core.http import NoAnswer, NotSent
-from payments import sweep
+from payments import loading, sweep
 from payments.services import initiate, operations
 from tests.payments.shop import (
     CRYPTO_ORDER,
@@ -336,3 +337,14 @@ def test_the_command_does_the_same(shop: Shop, wire: Wire) -> None:
     with clock.fixed(clock.now() + timedelta(minutes=7)):  # the fetch brought the name that the event goes by
         call_command("sweep", stdout=io.StringIO())
     assert [state for _, state in events()] == ["applied"]
+
+
+def test_a_refunds_name_is_never_taken_for_the_payments(shop: Any) -> None:
+    payment = shop.captured_payment()
+    loaded = loading.by_public_id(payment["id"], lab_id=shop.lab.pk, mode=Mode.LIVE)
+    assert loaded is not None
+    before = loaded.state.sent_reference
+    operations.record_refund(loaded=loaded, amount=100, reason="", merchant_reference="")
+    again = loading.by_public_id(payment["id"], lab_id=shop.lab.pk, mode=Mode.LIVE)
+    assert again is not None
+    assert again.state.sent_reference == before

@@ -42,7 +42,7 @@ class Sizes:
 
 
 FULL: Final = Sizes(webhooks=1500, floor_seconds=4, initiates=200, statuses=1500, stored=100_000)
-QUICK: Final = Sizes(webhooks=300, floor_seconds=1, initiates=40, statuses=300, stored=10_000)
+QUICK: Final = Sizes(webhooks=200, floor_seconds=1, initiates=30, statuses=200, stored=5_000)
 
 
 class Command(BaseCommand):

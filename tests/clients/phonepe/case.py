@@ -7,7 +7,18 @@ from dataclasses import replace
 from typing import Any, Final
 
 from clients.phonepe.gateway import PhonePeGateway
-from core.gateways.testing import AmountSample, Answers, Event, Exchange, GatewayCase, Story, answer, wire_fields
+from core.gateways.testing import (
+    AmountSample,
+    Answers,
+    Event,
+    Exchange,
+    FakeHttp,
+    GatewayCase,
+    MemoryCache,
+    Story,
+    answer,
+    wire_fields,
+)
 from core.gateways.types import (
     Attention,
     Mode,
@@ -21,7 +32,18 @@ from core.gateways.types import (
 )
 from core.http import HttpRequest
 from core.money import Money
-from tests.clients.phonepe.wire import ORDER_ID, PAGE, REFUND_ID, TOKEN, attempt, delivery, order, proof, refund
+from tests.clients.phonepe.wire import (
+    ORDER_ID,
+    PAGE,
+    REFUND_ID,
+    TOKEN,
+    attempt,
+    delivery,
+    order,
+    proof,
+    refund,
+    token_body,
+)
 
 RUPEES: Final = Money(129900, "INR")
 GIVEN_BACK: Final = Money(29900, "INR")
@@ -113,6 +135,12 @@ class PhonePeCase(GatewayCase):
                 "context": {"error_description": "Client Authentication Failure"}}  # fmt: skip
         return (answer(body, status=400),)
 
+    def expired_token(self) -> tuple[MemoryCache, Exchange]:
+        cache, fetch = MemoryCache(), self.fetch(order())
+        fetch.call(self.open(FakeHttp(fetch.answers()), cache=cache))
+        refused = answer({"code": "AUTHORIZATION_FAILED", "message": "Unauthorized"}, status=401)
+        return cache, replace(fetch, before=(refused, answer(token_body("invented-access-token-2"))))
+
     def idempotency_key_of(self, request: HttpRequest) -> str | None:
         """Our own id is the key: PhonePe takes each only once."""
         fields = wire_fields(request)
@@ -141,7 +169,8 @@ class PhonePeCase(GatewayCase):
         if event.startswith("refund_"):
             name, state = _REFUNDS[event]
             body = refund(state, originalMerchantOrderId=reference or self.reference,
-                          merchantRefundId=refund_reference or REFUND_REFERENCE)  # fmt: skip
+                          merchantRefundId=refund_reference or REFUND_REFERENCE,
+                          amount=(amount or GIVEN_BACK).minor)  # fmt: skip
             return delivery(name, body, header=header)
         name, changes = _ORDERS[event]
         body = order(**{"merchantOrderId": reference or self.reference, "orderId": gateway_reference or ORDER_ID,

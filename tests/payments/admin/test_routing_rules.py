@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from django.urls import reverse
 
@@ -69,7 +67,7 @@ def test_one_is_added_with_what_was_typed(shop: Shop, owner: Person) -> None:
         ("shares", "x", "whole number from 0 to 100"),
         ("maximum", "999", "not below minimum"),
         ("minimum", "0", "greater than zero"),
-        ("position", "99999", "less than or equal to 32767"),
+        ("position", "99999", "whole number from 0 to 32767"),
     ],
 )
 def test_what_cannot_be_right_is_said_at_its_field(shop: Shop, owner: Person, name: str, text: str, said: str) -> None:

@@ -338,6 +338,14 @@ class TestCharging:
         assert (again.status_code, again.content, again["Idempotency-Replayed"]) == (201, first.content, "true")
         caller.refused(caller.post("/payments/initiate", shop.order(profile=row.public_id)), 404, "not_found")
 
+    def test_one_that_cannot_be_opened_is_unusable_and_nobody_is_asked(self, shop: Shop, caller: Caller) -> None:
+        row, other = saved(shop), saved(shop)
+        CustomerPaymentProfile.across_labs.filter(pk=row.pk).update(secrets=other.secrets)
+        shop.wire.script()
+        before = Payment.across_labs.count()
+        caller.refused(caller.post("/payments/initiate", shop.order(profile=row.public_id)), 409, "profile_unusable")
+        assert (Payment.across_labs.count(), shop.wire.sent) == (before, [])
+
     def test_what_cannot_be_saved_or_named_is_refused(self, shop: Shop, caller: Caller) -> None:
         for change, code in (
             ({"save_method": True}, "customer_required"),
