@@ -307,6 +307,7 @@ DESCRIPTION: Final = Description(
     ),
     # There is no feed for a capture, void, refund or chargeback done later, nor for a second payment of one order.
     rereads_after_seconds=(60, 3600, 86_400, 7 * 86_400),
+    refunds_take_days=True,  # RequestRefund goes by the gateway's operations
     abandons_unanswered=True,  # nothing is sent at all: there is no answer to lose
     default_expiry_seconds=3600,  # ours alone: the gateway ends no order
     idempotency_seconds=None,

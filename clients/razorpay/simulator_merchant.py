@@ -36,9 +36,7 @@ class StoredAnswer:
 class Merchant:
     """`objects` holds every object by its id as the API shows it; `hidden` what Razorpay knows beside that."""
 
-    def __init__(
-        self, *, account_id: str, mode: str, now: Callable[[], float], send: Callable[[Json], None]
-    ) -> None:
+    def __init__(self, *, account_id: str, mode: str, now: Callable[[], float], send: Callable[[Json], None]) -> None:
         self.account_id = account_id
         self.mode = mode
         self.objects: dict[str, Json] = {}

@@ -524,8 +524,11 @@ class Description:
     webhook_setup: str = ""  # what the lab does in the gateway's dashboard, in one or two sentences
     polling: tuple[PollStep, ...] = ()  # how often an open payment is fetched although nobody asks
     rereads_after_seconds: tuple[int, ...] = ()  # fetch once more after the end (late money), seconds after it
-    abandons_unanswered: bool = False  # an order whose answer was lost can be paid by nobody (a redirect never received)
+    abandons_unanswered: bool = (
+        False  # an order whose answer was lost can be paid by nobody (a redirect never received)
+    )
     default_expiry_seconds: int | None = None  # how long an order stays payable when nobody says otherwise
+    refunds_take_days: bool = False  # a person at the gateway files them: pending for days is how it should be
     idempotency_seconds: int | None = None  # how long the gateway remembers an idempotency key; None: it has none
     presentations: tuple[Presentation, ...] = (Presentation.HOSTED,)
     manual_capture: bool = False

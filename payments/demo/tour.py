@@ -141,6 +141,9 @@ class _Visit:
         part = self._payment["captured"] // plan.REFUNDED_PART
         began = time.monotonic()
         self._platform.post("/payments/refund", {"payment": self._payment["id"], "amount": part, "reason": "Demo"})
+        if self.about.refunds_take_days:
+            self._payment = self._read_until(lambda shown: shown["refund_status"] in {"pending", "partially_refunded"})
+            return Cell(f"{self._money(part)} filed", _milliseconds(began))
         self._payment = self._read_until(lambda shown: shown["refunded"] == part)
         return Cell(self._money(part), _milliseconds(began))
 

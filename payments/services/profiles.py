@@ -69,6 +69,14 @@ def for_charge(*, public_id: str, lab_id: int, mode: Mode, customer: str | None)
     )
 
 
+def saved_of(profile_id: int) -> SavedMethod:
+    """The tokens of the method that a recorded charge uses. Raises CannotOpen, or ProfileUnusable where it was deleted since."""
+    profile = CustomerPaymentProfile.across_labs.get(pk=profile_id)  # the charge's own row named it
+    if "token" not in profile.secrets:
+        raise ProfileUnusable("This saved method was deleted; ask the customer for another.")
+    return opened(profile)
+
+
 def set_default(profile: CustomerPaymentProfile) -> CustomerPaymentProfile:
     """Make it the customer's default; at most one per lab, mode and customer."""
     with transaction.atomic():

@@ -16,7 +16,7 @@ from core.gateways.types import Operation, RefundStatus
 from payments import loading, reading, showing
 from payments.loading import Loaded
 from payments.models import Outcome
-from payments.services import errors, exchanges, fetching, initiate, operations, orders
+from payments.services import errors, exchanges, fetching, initiate, operations, orders, profiles
 from payments.services.exchanges import Exchange
 from payments.services.initiate import Held, Prepared
 from payments.states import FINAL
@@ -92,7 +92,8 @@ def _unfinished(loaded: Loaded, operation: Operation, refund_id: int | None = No
 def find_initiate(held: idempotency.Resume) -> Unfinished:
     loaded = loading.by_id(held.operation_id or 0)
     assert loaded is not None, "the key's row and the payment's were committed together"
-    return _unfinished(loaded, Operation.INITIATE)
+    is_charge = loaded.state.profile_id is not None
+    return _unfinished(loaded, Operation.CHARGE_SAVED if is_charge else Operation.INITIATE)
 
 
 def send_initiate(recorded: Prepared | Unfinished, held: Held) -> dict[str, Any]:
@@ -115,7 +116,14 @@ def prepared_again(recorded: Unfinished) -> Prepared:
     assert recorded.exchange is not None
     token = orders.page_token(loaded.state)
     request = orders.build_request(loaded.state, loaded.key, loaded.parts, token)
-    return Prepared(state=loaded.state, key=loaded.key, exchange=recorded.exchange, request=request, parts=loaded.parts)
+    return Prepared(
+        state=loaded.state,
+        key=loaded.key,
+        exchange=recorded.exchange,
+        request=request,
+        parts=loaded.parts,
+        saved=profiles.saved_of(loaded.state.profile_id) if loaded.state.profile_id is not None else None,
+    )
 
 
 def _looked_up(recorded: Unfinished, held: Held) -> dict[str, Any]:

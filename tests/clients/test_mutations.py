@@ -55,7 +55,9 @@ def test_no_changed_delivery_is_believed_or_breaks_anything(case: GatewayCase, m
         reading = heard(gateway, bad, seed)
         refused += reading is None
         if reading == known[event] and bad.body == genuine[event].body:
-            untouched += 1  # something beside the genuine proof, which a verifier may pass over; what was signed is whole
+            untouched += (
+                1  # something beside the genuine proof, which a verifier may pass over; what was signed is whole
+            )
         elif reading is not None:
             assert proof.allows(reading, known[event]), f"{seed}: a changed delivery was believed"
         survive(case, gateway, bad, secret, seed)

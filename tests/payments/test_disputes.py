@@ -52,7 +52,9 @@ def balance(kind: AccountKind) -> int:
     return sum(account.balance for account in Account.across_labs.filter(kind=kind))
 
 
-def test_a_dispute_is_kept_beside_the_payment_and_wants_a_person(paid: PaymentNames, stripe_key: PaymentGatewayKey) -> None:
+def test_a_dispute_is_kept_beside_the_payment_and_wants_a_person(
+    paid: PaymentNames, stripe_key: PaymentGatewayKey
+) -> None:
     fact = builders.tell(stripe_key, dispute(paid, D.NEEDS_RESPONSE, 0))
     assert fact.work is not None
     state = builders.read(fact.work.state.id)

@@ -95,9 +95,7 @@ def test_a_deleted_method_keeps_no_token_and_cannot_be_charged(deposit: Payment,
     assert profiles.for_charge(public_id=kept.public_id, lab_id=kept.lab_id, mode=Mode.LIVE, customer=None) is None
 
 
-def test_a_method_saved_alone_becomes_active_when_the_gateway_says_so(
-    lab: Lab, stripe_key: PaymentGatewayKey
-) -> None:
+def test_a_method_saved_alone_becomes_active_when_the_gateway_says_so(lab: Lab, stripe_key: PaymentGatewayKey) -> None:
     customer = Customer.objects.create(lab=lab, external_id="c-9")
     row = CustomerPaymentProfile.objects.create(
         lab=lab, mode="live", customer=customer, gateway_key=stripe_key, gateway="stripe", public_id="PM_1",
