@@ -207,7 +207,7 @@ _CREDENTIALS: Final = (
 )
 
 DESCRIPTION: Final = Description(
-    label="PhonePe (salt keys)",
+    label="PhonePe v1",
     website="https://www.phonepe.com/business-solutions/payment-gateway/",
     regions=("India",),
     methods=("upi", "card", "netbanking"),
