@@ -93,11 +93,11 @@ def _external(work: Work, report: Report, status: RefundStatus, now: datetime) -
     state, amount = work.state, amount_of(report)
     if state.status is PaymentStatus.VOIDED:
         return Verdict.LATE_NEWS  # a released hold shows as a refund at some gateways: no money moved
+    if state.status is not PaymentStatus.CAPTURED or _may_be_ours(work, report):
+        return Verdict.WAITING  # it overtook the news of the capture, or the answer to our own request
     if report.gateway_reference not in refund_names(report) or not amount:
         work.add_attention(Attention.REFUND_UNEXPECTED)
         return Verdict.WAITING
-    if state.status is not PaymentStatus.CAPTURED or _may_be_ours(work, report):
-        return Verdict.WAITING  # it overtook the news of the capture, or the answer to our own request
     is_the_rest = 0 < state.captured < state.authorized and amount == state.authorized - state.captured
     if is_the_rest or (status in LIVE_REFUND and state.refund_reserved + amount > state.captured):
         # The released rest of a partial capture shows as a refund at some gateways, too: a person looks.

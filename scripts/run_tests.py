@@ -11,7 +11,7 @@ import sys
 
 from scripts import browser
 
-PROCESSES = "2"
+PROCESSES = "3"  # they wait for the database half of the time
 
 
 def main(arguments: list[str]) -> int:

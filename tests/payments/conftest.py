@@ -57,7 +57,11 @@ def _fire_what_waits_for_the_commit() -> None:
 
 
 def broken_invariants() -> list[str]:
-    broken = []
+    broken: list[str] = []
+    with connection.cursor() as cursor:  # most tests make no payment: they need no thirty questions
+        cursor.execute("SELECT EXISTS (SELECT 1 FROM payments_payment) OR EXISTS (SELECT 1 FROM finance_transaction)")
+        if not cursor.fetchone()[0]:
+            return broken
     for name, sql in (*core_checks.CHECKS, *finance_checks.CHECKS, *payments_checks.CHECKS):
         with connection.cursor() as cursor:
             cursor.execute(sql)
