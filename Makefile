@@ -28,7 +28,7 @@ run: setup
 	@$(PY) manage.py demo $(if $(filter-out 0,$(ONCE)),--once) $(ARGS)
 
 test:
-	@PYTHON="$(PYTHON)" sh scripts/bootstrap.sh dev localstripe
+	@PYTHON="$(PYTHON)" sh scripts/bootstrap.sh dev localstripe ninth
 	@$(PY) -m scripts.run_tests $(ARGS)
 
 check: setup

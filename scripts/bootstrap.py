@@ -8,23 +8,32 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections import deque
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENTS = {"dev": ".venv", "localstripe": ".venv-localstripe"}
+# A gateway of somebody else, for tests alone: beside the environment, so that `make run` does not find it.
+NINTH_SOURCE = ROOT / "tests" / "ninth" / "tollbooth"
+NINTH = ROOT / ".venv-ninth"
 EVERY = 20  # packages between two signs of life
 
 
 def main(names: list[str]) -> int:
-    unknown = set(names) - set(ENVIRONMENTS)
+    unknown = set(names) - set(ENVIRONMENTS) - {"ninth"}
     if unknown or not names:
-        print(f"usage: bootstrap.py {' '.join(ENVIRONMENTS)}", file=sys.stderr)
+        print(f"usage: bootstrap.py {' '.join(ENVIRONMENTS)} ninth", file=sys.stderr)
         return 2
     for name in names:
+        if name == "ninth":
+            if not install_ninth(str(ROOT / ENVIRONMENTS["dev"] / "bin" / "python")):
+                return 1
+            continue
         folder = ROOT / ENVIRONMENTS[name]
         with Path(f"{folder}.lock").open("w") as lock:  # two makes at once build it once
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -48,6 +57,29 @@ def build(folder: Path, requirements: Path) -> bool:
         return False
     stamp.write_text(wanted)
     print(f"  {folder.name} is ready after {time.monotonic() - started:.0f} s", flush=True)
+    return True
+
+
+def install_ninth(python: str) -> bool:
+    """Install the distribution of tests/ninth into a folder of its own, with the pip of `python`. True when it is there.
+
+    Needs no network: it depends on nothing, and setuptools, which builds it, is among the locked packages.
+    """
+    files = sorted(one for one in NINTH_SOURCE.rglob("*") if one.is_file() and "__pycache__" not in one.parts)
+    wanted = hashlib.sha256(b"".join(f"{one}\n".encode() + one.read_bytes() for one in files)).hexdigest()
+    stamp = NINTH / "paywright-stamp"
+    with Path(f"{NINTH}.lock").open("w") as lock, tempfile.TemporaryDirectory() as scratch:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if stamp.exists() and stamp.read_text() == wanted:
+            return True
+        source = Path(scratch) / NINTH_SOURCE.name  # a build leaves its traces beside the sources
+        shutil.copytree(NINTH_SOURCE, source, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.rmtree(NINTH, ignore_errors=True)
+        command = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", "--no-index"]
+        command += ["--no-deps", "--no-build-isolation", "--no-compile", "--target", str(NINTH), str(source)]
+        if not run(command):
+            return False
+        stamp.write_text(wanted)
     return True
 
 

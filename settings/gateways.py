@@ -5,6 +5,8 @@ A package of somebody else's needs no line: `core.gateways.registry` finds it by
 
 from __future__ import annotations
 
+from importlib.metadata import entry_points
+
 # slug -> class
 GATEWAYS: dict[str, str] = {
     "stripe": "clients.stripe.gateway.StripeGateway",
@@ -17,8 +19,10 @@ GATEWAYS: dict[str, str] = {
     "nowpayments": "clients.nowpayments.gateway.NowPaymentsGateway",
 }
 
-# slug -> module:class of its local fake, which `clients.simulator` serves. Never imported in production.
+# slug -> module:class of its local fake, which `clients.simulator` serves. Never imported in production. A package of
+# somebody else's declares its own by an entry point, too (`paywright.simulators`).
 SIMULATORS: dict[str, str] = {
+    **{point.name: point.value for point in entry_points(group="paywright.simulators")},
     "stripe": "clients.stripe.simulator:StripeSimulator",
     "razorpay": "clients.razorpay.simulator:RazorpaySimulator",
     "phonepe": "clients.phonepe.simulator:PhonePeSimulator",

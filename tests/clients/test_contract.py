@@ -6,6 +6,7 @@ import importlib
 from functools import cache
 
 import pytest
+from django.conf import settings
 
 from core.gateways import registry
 from core.gateways.contract import GatewayContract
@@ -14,10 +15,15 @@ from core.gateways.testing import GatewayCase
 
 @cache
 def case_of(slug: str) -> GatewayCase:
-    """tests/clients/<slug>/case.py holds `CASE`."""
-    case = importlib.import_module(f"tests.clients.{slug}.case").CASE
+    """`case.py` holds `CASE`: in tests/clients/<slug> for a gateway of ours, in its own package for a plugin."""
+    package = f"tests.clients.{slug}" if slug in settings.GATEWAYS else _package_of(slug)
+    case = importlib.import_module(f"{package}.case").CASE
     assert isinstance(case, GatewayCase)
     return case
+
+
+def _package_of(slug: str) -> str:
+    return registry.gateway_class(slug).__module__.rpartition(".")[0]
 
 
 def all_cases() -> list[GatewayCase]:

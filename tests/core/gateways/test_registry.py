@@ -23,19 +23,17 @@ KEYS = {"api_key": "toy_test_a8Kd93jX", "account": "1", "webhook_secret": "hooks
 
 
 @pytest.fixture(autouse=True)
-def only_the_toy() -> Iterator[None]:
-    with override_settings(GATEWAYS={"toy": TOY}, GATEWAY_HOSTS={}, SIMULATOR_URL=None):
-        yield
-
-
-@pytest.fixture
 def plugins(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """What is installed: nothing, until a test says so."""
+
     def install(**points: str) -> None:
         found = [EntryPoint(name=name, value=value, group=registry.ENTRY_POINT_GROUP) for name, value in points.items()]
         monkeypatch.setattr(registry, "entry_points", lambda group: found if group == "paywright.gateways" else [])
         registry._plugins.cache_clear()
 
-    yield install
+    install()
+    with override_settings(GATEWAYS={"toy": TOY}, GATEWAY_HOSTS={}, SIMULATOR_URL=None):
+        yield install
     registry._plugins.cache_clear()
 
 

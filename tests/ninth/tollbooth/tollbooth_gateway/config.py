@@ -15,11 +15,8 @@ API: Final[Mapping[Mode, str]] = {
     Mode.TEST: "https://test-api.tollbooth.example",
     Mode.LIVE: "https://api.tollbooth.example",
 }
-PAGES: Final[Mapping[Mode, str]] = {
-    Mode.TEST: "https://test-pay.tollbooth.example",
-    Mode.LIVE: "https://pay.tollbooth.example",
-}
-API_KEYS: Final[Mapping[Mode, str]] = {Mode.TEST: "tb_test_[A-Za-z0-9]{24}", Mode.LIVE: "tb_live_[A-Za-z0-9]{24}"}
+PAGE: Final = "https://pay.tollbooth.example"  # where customers pay, in both modes
+API_KEYS: Final[Mapping[Mode, str]] = {Mode.TEST: "tb_test_[A-Za-z0-9]{16,64}", Mode.LIVE: "tb_live_[A-Za-z0-9]{16,64}"}
 MIN_SECRET_LENGTH: Final = 16
 MAX_DESCRIPTION: Final = 200
 
@@ -69,7 +66,7 @@ DESCRIPTION: Final = Description(
             label="API key",
             is_secret=True,
             patterns=API_KEYS,
-            pattern_help="tb_test_ or tb_live_ and 24 letters and digits",
+            pattern_help="tb_test_ or tb_live_, then 16 to 64 letters and digits",
             example="tb_live_...",
         ),
         CredentialField(
@@ -80,7 +77,7 @@ DESCRIPTION: Final = Description(
             rotates=True,
         ),
     ),
-    origins={mode: (API[mode], PAGES[mode]) for mode in Mode},
+    origins={mode: (API[mode], PAGE) for mode in Mode},
     webhook_events=(
         "charge.paid",
         "charge.failed",

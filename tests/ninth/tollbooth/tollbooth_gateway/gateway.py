@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from core.clock import Clock
-from core.gateways.errors import GatewayError, GatewayMisconfigured, OutcomeUnknown, RequestRejected
+from core.gateways.errors import GatewayError, GatewayMisconfigured, GatewayUnavailable, OutcomeUnknown, RequestRejected
 from core.gateways.port import Cache, CanRefund, Gateway
 from core.gateways.types import (
     CaptureMode,
@@ -27,8 +27,8 @@ from core.gateways.types import (
 )
 from core.http import Http, origin_of
 from tollbooth_gateway import webhook
-from tollbooth_gateway.client import NOT_FOUND, Client, unlearned_of
-from tollbooth_gateway.config import DESCRIPTION, PAGES, Config
+from tollbooth_gateway.client import NOT_FOUND, Client
+from tollbooth_gateway.config import DESCRIPTION, PAGE, Config
 from tollbooth_gateway.translate import Unreadable, build_charge, build_refund, read_charge, read_refund
 
 
@@ -69,9 +69,14 @@ class TollboothGateway(Gateway, CanRefund):
             return CredentialCheck(ok=False, message=f"The API key does not work: {error.reason}.", mode=self._mode)
         account = body.get("id")
         if not self._config.webhook_secrets:
-            return CredentialCheck(ok=False, message="The API key works; the webhook secret is missing.", mode=self._mode)
+            return CredentialCheck(
+                ok=False, message="The API key works; the webhook secret is missing.", mode=self._mode
+            )
         return CredentialCheck(
-            ok=True, message="The API key works.", mode=self._mode, account=account if isinstance(account, str) else None
+            ok=True,
+            message="The API key works.",
+            mode=self._mode,
+            account=account if isinstance(account, str) else None,
         )
 
     # --- CanRefund -------------------------------------------------------------------------------------------------
@@ -114,10 +119,10 @@ class TollboothGateway(Gateway, CanRefund):
             return NotFound()
         report = self._read(read_charge, body)
         if report.gateway_reference != charge_id:
-            raise unlearned_of("GET")("the answer is about another payment")
+            raise GatewayUnavailable("the answer is about another payment")
         return self._with_page(report, body)
 
-    def _read(self, reader: Any, body: Mapping[str, Any], *, of: type[GatewayError] = unlearned_of("GET")) -> Report:
+    def _read(self, reader: Any, body: Mapping[str, Any], *, of: type[GatewayError] = GatewayUnavailable) -> Report:
         try:
             report: Report = reader(body)
         except Unreadable as error:
@@ -127,7 +132,7 @@ class TollboothGateway(Gateway, CanRefund):
     def _one_of(self, found: Mapping[str, Any], reference: str) -> Mapping[str, Any] | None:
         rows = found.get("data")
         if not isinstance(rows, list):
-            raise unlearned_of("GET")("the answer is not readable")
+            raise GatewayUnavailable("the answer is not readable")
         return next((row for row in rows if isinstance(row, dict) and row.get("reference") == reference), None)
 
     def _with_page(self, report: Report, body: Mapping[str, Any]) -> Report:
@@ -141,5 +146,4 @@ class TollboothGateway(Gateway, CanRefund):
 
     def _is_theirs(self, url: str) -> bool:
         """On the declared host, or already where that host is played locally."""
-        page = PAGES[self._mode]
-        return origin_of(url) == page or url.startswith(f"{self._http.browser_url(page)}/")
+        return origin_of(url) == PAGE or url.startswith(f"{self._http.browser_url(PAGE)}/")
