@@ -56,7 +56,7 @@ class Children:
     def start(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> None:
         """`command` is what follows `python -m`. Its output goes to `<name>.log`."""
         log = self._logs / f"{name}.log"
-        descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+        descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_NOFOLLOW, 0o600)
         try:
             # A session of its own: Ctrl-C reaches us alone, and we stop them in order.
             process = embedded.start_child(

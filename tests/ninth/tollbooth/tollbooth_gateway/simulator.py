@@ -7,6 +7,7 @@ import hmac
 import html
 import itertools
 import json
+import math
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from starlette.routing import Route
 
 from core.gateways.simulating import BookLine, GatewaySimulator, SimulatedAccount, World
 
+SETTLING_SECONDS = 2
 DECIMALS = {"EUR": 2, "USD": 2, "JPY": 0, "KWD": 3}
 ENDS = {"pay": "paid", "decline": "failed", "expire": "expired"}
 
@@ -36,7 +38,7 @@ class Charge:
 
 
 class TollboothSimulator(GatewaySimulator):
-    """Refunds are pending until the action `refund_settle` or `refund_fail`."""
+    """Refunds are pending for a moment, or until the action `refund_settle` or `refund_fail`."""
 
     slug: ClassVar[str] = "tollbooth"
     hosts: ClassVar[tuple[str, ...]] = (
@@ -209,11 +211,16 @@ class TollboothSimulator(GatewaySimulator):
             charge.body["failure"] = "no_funds"
         self._tell(charge, f"charge.{charge.body['status']}", charge.body)
 
-    def _settle(self, charge: Charge, word: str) -> None:
+    def _settle(self, charge: Charge, word: str, *, changed_before: float = math.inf) -> None:
         for one in charge.refunds:
-            if one["status"] == "pending":
+            if one["status"] == "pending" and one["changed"] < changed_before:
                 one.update(status=word, changed=int(self.world.now()))
                 self._tell(charge, f"refund.{word}", one)
+
+    def tick(self) -> None:
+        """Refunds settle by themselves a moment later."""
+        for charge in self._charges.values():
+            self._settle(charge, "done", changed_before=self.world.now() - SETTLING_SECONDS)
 
     def _tell(self, charge: Charge, event: str, data: Mapping[str, Any]) -> None:
         told = {"id": self._new_name("ev"), "type": event, "live": charge.body["live"], "data": dict(data)}
