@@ -16,6 +16,7 @@ from rich.text import Text
 from payments.demo.tour import STEPS, Cell, Row
 
 WIDTH: Final = 100
+ROOMY: Final = 90  # characters; in a narrower window the columns move together
 _HEADS: Final = {
     "initiate": "Initiate",
     "paid": "Webhooks",
@@ -57,10 +58,11 @@ class Screen:
         self.line(what, ", ".join(filter(None, [doing.result, f"{time.monotonic() - began:.1f} s"])), ok=doing.ok)
 
     def table(self, rows: Sequence[Row]) -> None:
-        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, show_edge=False, leading=1)
+        gap = 1 if self.console.width >= ROOMY else 0  # beside the one of the box
+        table = Table(box=box.SIMPLE_HEAD, padding=(0, gap, 0, 0), pad_edge=False, show_edge=False, leading=1)
         table.add_column("Gateway", style="bold", no_wrap=True)
         for step in STEPS:
-            table.add_column(_HEADS[step])
+            table.add_column(_HEADS[step], no_wrap=True)
         for row in rows:
             table.add_row(row.label, *(_shown(row.cells.get(step)) for step in STEPS))
         self.console.print()

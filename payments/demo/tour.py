@@ -133,7 +133,7 @@ class _Visit:
         )
         if self.about.webhook_proof is WebhookProof.STRONG and captured.cause != "webhook":
             raise StepFailed(f"it was captured by a {captured.cause}, not by the signed webhook")
-        return Cell("captured", f"{captured.cause} {took}")
+        return Cell("captured", f"by {captured.cause}\n{took}")
 
     def refund(self) -> Cell:
         if not issubclass(registry.gateway_class(self.gateway), CanRefund):
@@ -143,7 +143,7 @@ class _Visit:
         self._platform.post("/payments/refund", {"payment": self._payment["id"], "amount": part, "reason": "Demo"})
         if self.about.refunds_take_days:
             self._payment = self._read_until(lambda shown: shown["refund_status"] in {"pending", "partially_refunded"})
-            return Cell(f"{self._money(part)} filed", _milliseconds(began))
+            return Cell(self._money(part), f"filed {_milliseconds(began)}")
         self._payment = self._read_until(lambda shown: shown["refunded"] == part)
         return Cell(self._money(part), _milliseconds(began))
 
@@ -153,7 +153,7 @@ class _Visit:
         after = self._balance()
         if after - self._balance_before != self._payment["captured"]:
             raise StepFailed(f"the balance went from {self._balance_before} to {after} minor units")
-        return Cell(f"{self._decimal(self._balance_before)} before", f"{self._decimal(after)} after")
+        return Cell(str(self._decimal(self._balance_before)), f"-> {self._decimal(after)}")
 
     def books(self) -> Cell:
         """What the gateway itself counts for this payment, by any of the names it may use."""
