@@ -50,9 +50,12 @@ class LabManager(models.Manager[Any]):
 
 
 class LabModel(models.Model):
-    """A row of one lab. `lab_id` is never null; children refer by (lab_id, id)."""
+    """A row of one lab. `lab_id` is never null; children refer by (lab_id, id).
 
-    lab = models.ForeignKey("core.Lab", on_delete=models.PROTECT, related_name="+")
+    No index of its own: a model that is read by lab has one that begins with it.
+    """
+
+    lab = models.ForeignKey("core.Lab", on_delete=models.PROTECT, related_name="+", db_index=False)
 
     # First, so that it is Django's default manager: validation, related lookups and dumpdata go on working.
     across_labs = AcrossLabs()

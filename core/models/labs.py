@@ -127,6 +127,7 @@ class ApiKey(LabModel):
                 condition=models.Q(scopes__contained_by=Scope.values), name="core_apikey_scopes_known"
             ),
         ]
+        indexes = [models.Index(fields=["lab"], name="core_apikey_lab")]
 
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix}…)"

@@ -95,12 +95,13 @@ class OutboxEvent(LabModel):
     object_type = models.CharField(max_length=32)
     object_id = models.CharField(max_length=64, help_text="The public id")
     payload = models.JSONField()
-    webhook_id = models.CharField(max_length=64, unique=True, help_text="The same at every try (Standard Webhooks)")
+    webhook_id = models.CharField(max_length=64, help_text="The same at every try (Standard Webhooks)")
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     dispatched_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints = [
+            models.UniqueConstraint(fields=["webhook_id"], name="core_outboxevent_webhook_id_uniq"),
             models.UniqueConstraint(fields=["lab", "id"], name="core_outboxevent_lab_id_uniq"),
             models.CheckConstraint(condition=models.Q(mode__in=["test", "live"]), name="core_outboxevent_mode_known"),
         ]

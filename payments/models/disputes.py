@@ -13,10 +13,12 @@ from core.models.base import MODES, LabModel
 class Dispute(LabModel):
     """One dispute of one payment. `withdrawn` is what the gateway holds back because of it now; it falls on a reinstatement."""
 
-    public_id = models.CharField(max_length=40, unique=True, editable=False)
+    public_id = models.CharField(max_length=40, editable=False)
     mode = models.CharField(max_length=4, choices=MODES)
-    payment = models.ForeignKey("payments.Payment", on_delete=models.PROTECT, related_name="disputes")
-    gateway_key = models.ForeignKey("payments.PaymentGatewayKey", on_delete=models.PROTECT, related_name="+")
+    payment = models.ForeignKey("payments.Payment", on_delete=models.PROTECT, related_name="disputes", db_index=False)
+    gateway_key = models.ForeignKey(
+        "payments.PaymentGatewayKey", on_delete=models.PROTECT, related_name="+", db_index=False
+    )
     gateway_reference = models.CharField(max_length=255)
     currency = models.CharField(max_length=16)
     amount = MinorField(null=True, blank=True)
@@ -33,6 +35,7 @@ class Dispute(LabModel):
     class Meta:
         ordering = ["-id"]
         constraints = [
+            models.UniqueConstraint(fields=["public_id"], name="payments_dispute_public_id_uniq"),
             models.UniqueConstraint(
                 fields=["gateway_key", "gateway_reference"], name="payments_dispute_reference_uniq"
             ),

@@ -30,7 +30,9 @@ class WebhookEvent(LabModel):
     """One verified delivery. `reports` is what the gateway package read from it, as JSON (core.gateways.encoding)."""
 
     mode = models.CharField(max_length=4, choices=MODES)
-    gateway_key = models.ForeignKey("payments.PaymentGatewayKey", on_delete=models.PROTECT, related_name="+")
+    gateway_key = models.ForeignKey(
+        "payments.PaymentGatewayKey", on_delete=models.PROTECT, related_name="+", db_index=False
+    )
     event_key = models.CharField(max_length=255)
     event_type = models.CharField(max_length=80, blank=True, default="", db_default="")
     body = models.BinaryField()
@@ -38,7 +40,9 @@ class WebhookEvent(LabModel):
     headers = models.JSONField(default=dict)  # an allow-list, never a signature
     reports = models.JSONField(default=list)
     state = models.CharField(max_length=12, choices=EventState.choices, default=EventState.NEW, db_default="new")
-    payment = models.ForeignKey("payments.Payment", on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    payment = models.ForeignKey(
+        "payments.Payment", on_delete=models.PROTECT, null=True, blank=True, related_name="+", db_index=False
+    )
     note = models.CharField(max_length=300, blank=True, default="", db_default="")
     attention = ArrayField(models.CharField(max_length=32), default=list, db_default=[], blank=True)
     error = models.CharField(max_length=500, blank=True, default="", db_default="")

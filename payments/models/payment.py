@@ -31,7 +31,7 @@ class Purpose(models.TextChoices):
 class Payment(LabModel):
     """One wish to be paid. Amounts are minor units of `currency`."""
 
-    public_id = models.CharField(max_length=40, unique=True, editable=False)
+    public_id = models.CharField(max_length=40, editable=False)
     mode = models.CharField(max_length=4, choices=MODES)
     merchant_reference = models.CharField(max_length=120, blank=True, default="", db_default="")
     purpose = models.CharField(max_length=8, choices=Purpose.choices, default=Purpose.PAYMENT)
@@ -39,14 +39,16 @@ class Payment(LabModel):
     amount = MinorField()
     tax = MinorField(null=True, blank=True)
     delivery = MinorField(null=True, blank=True)
-    customer = models.ForeignKey("core.Customer", on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    customer = models.ForeignKey(
+        "core.Customer", on_delete=models.PROTECT, null=True, blank=True, related_name="+", db_index=False
+    )
     billing = models.JSONField(default=dict)
     customer_ip = models.GenericIPAddressField(null=True, blank=True)
     description = models.CharField(max_length=500, blank=True, default="", db_default="")
     metadata = models.JSONField(default=dict)
     return_url = models.CharField(max_length=2000, blank=True, default="", db_default="")
     gateway_key = models.ForeignKey(
-        "payments.PaymentGatewayKey", on_delete=models.PROTECT, related_name="+", null=True, blank=True
+        "payments.PaymentGatewayKey", on_delete=models.PROTECT, related_name="+", null=True, blank=True, db_index=False
     )
     gateway = models.CharField(max_length=40, blank=True, default="", db_default="")
     capture_mode = models.CharField(max_length=9, default="automatic", db_default="automatic")
@@ -82,13 +84,18 @@ class Payment(LabModel):
 
     wants_saved = models.BooleanField(default=False, db_default=False)  # the customer consented to saving the method
     profile = models.ForeignKey(
-        "payments.CustomerPaymentProfile", on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+        "payments.CustomerPaymentProfile",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,
     )
     link = models.ForeignKey(
-        "payments.OnlinePayment", on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+        "payments.OnlinePayment", on_delete=models.PROTECT, null=True, blank=True, related_name="+", db_index=False
     )
     holds_link_use = models.BooleanField(default=False, db_default=False)
-    page_token_hash = models.CharField(max_length=64, unique=True, editable=False)
+    page_token_hash = models.CharField(max_length=64, editable=False)
     page_token_sealed = models.TextField(editable=False)
 
     transition_seq = models.PositiveIntegerField(default=1, db_default=1)
@@ -104,6 +111,9 @@ class Payment(LabModel):
     class Meta:
         ordering = ["-id"]
         constraints = [
+            # Constraints and not unique=True, which would add an index for LIKE beside each.
+            models.UniqueConstraint(fields=["public_id"], name="payments_payment_public_id_uniq"),
+            models.UniqueConstraint(fields=["page_token_hash"], name="payments_payment_page_token_uniq"),
             models.UniqueConstraint(fields=["lab", "mode", "id"], name="payments_payment_lab_mode_id_uniq"),
             models.UniqueConstraint(fields=["lab", "mode", "currency", "id"], name="payments_payment_money_uniq"),
             models.UniqueConstraint(  # I18
@@ -132,14 +142,18 @@ class Payment(LabModel):
             ),
         ]
         indexes = [
-            models.Index(fields=["lab", "mode", "-id"], name="payments_payment_list"),
             models.Index(
                 fields=["next_check_at"],
                 condition=models.Q(next_check_at__isnull=False),
                 name="payments_payment_due",
             ),
             models.Index(fields=["lab", "mode", "merchant_reference"], name="payments_payment_reference"),
-            models.Index(fields=["customer"], name="payments_payment_customer"),
+            models.Index(
+                fields=["customer"],
+                condition=models.Q(customer__isnull=False),
+                name="payments_payment_customer",
+            ),
+            models.Index(fields=["link"], condition=models.Q(link__isnull=False), name="payments_payment_link"),
             models.Index(
                 fields=["lab", "completed_at"],
                 condition=models.Q(status="captured"),
@@ -160,7 +174,7 @@ class PaymentTransition(LabModel):
     """One change of status, insert-only. `cause_id` is the id of the inbox row or gateway transaction that caused it."""
 
     mode = models.CharField(max_length=4, choices=MODES)
-    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="transitions")
+    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="transitions", db_index=False)
     seq = models.PositiveIntegerField()
     from_status = models.CharField(max_length=16, null=True)
     to_status = models.CharField(max_length=16)
@@ -191,7 +205,9 @@ class GatewayReference(LabModel):
     """A name by which a gateway knows a payment or one of its refunds, ours included. How reports find their payment."""
 
     mode = models.CharField(max_length=4, choices=MODES)
-    gateway_key = models.ForeignKey("payments.PaymentGatewayKey", on_delete=models.PROTECT, related_name="+")
+    gateway_key = models.ForeignKey(
+        "payments.PaymentGatewayKey", on_delete=models.PROTECT, related_name="+", db_index=False
+    )
     payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="references")
     reference = models.CharField(max_length=255)
     is_ours = models.BooleanField(default=False, db_default=False)
@@ -210,10 +226,12 @@ class GatewayReference(LabModel):
 class Refund(LabModel):
     """Money given back. `is_external`: made at the gateway, not by us. Its reservation is in the payment's row."""
 
-    public_id = models.CharField(max_length=40, unique=True, editable=False)
+    public_id = models.CharField(max_length=40, editable=False)
     mode = models.CharField(max_length=4, choices=MODES)
-    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="refunds")
-    gateway_key = models.ForeignKey("payments.PaymentGatewayKey", on_delete=models.PROTECT, related_name="+")
+    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="refunds", db_index=False)
+    gateway_key = models.ForeignKey(
+        "payments.PaymentGatewayKey", on_delete=models.PROTECT, related_name="+", db_index=False
+    )
     merchant_reference = models.CharField(max_length=120, blank=True, default="", db_default="")
     sent_reference = models.CharField(max_length=120, blank=True, default="", db_default="")
     gateway_reference = models.CharField(max_length=255, null=True, blank=True)
@@ -234,6 +252,7 @@ class Refund(LabModel):
     class Meta:
         ordering = ["-id"]
         constraints = [
+            models.UniqueConstraint(fields=["public_id"], name="payments_refund_public_id_uniq"),
             models.CheckConstraint(condition=models.Q(amount__gt=0), name="payments_refund_amount_positive"),
             models.CheckConstraint(
                 condition=models.Q(status__in=[s.value for s in RefundStatus]), name="payments_refund_status_known"
@@ -278,9 +297,11 @@ class PaymentGatewayTransaction(LabModel):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     mode = models.CharField(max_length=4, choices=MODES)
-    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, null=True, related_name="exchanges")
-    refund = models.ForeignKey(Refund, on_delete=models.PROTECT, null=True, related_name="exchanges")
-    gateway_key = models.ForeignKey("payments.PaymentGatewayKey", on_delete=models.PROTECT, related_name="+")
+    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, null=True, related_name="exchanges", db_index=False)
+    refund = models.ForeignKey(Refund, on_delete=models.PROTECT, null=True, related_name="exchanges", db_index=False)
+    gateway_key = models.ForeignKey(
+        "payments.PaymentGatewayKey", on_delete=models.PROTECT, related_name="+", db_index=False
+    )
     operation = models.CharField(max_length=20, choices=_choices(Operation))
     operation_id = models.CharField(max_length=80)
     idempotency_key = models.CharField(max_length=120)
@@ -312,6 +333,8 @@ class PaymentGatewayTransaction(LabModel):
         ]
         indexes = [
             models.Index(fields=["payment", "started_at"], name="payments_exchange_payment"),
+            models.Index(fields=["refund"], condition=models.Q(refund__isnull=False), name="payments_exchange_refund"),
+            models.Index(fields=["lab", "-started_at"], name="payments_exchange_list"),
             models.Index(
                 fields=["lease_until"],
                 condition=models.Q(outcome__in=["sent", "unknown"]),
