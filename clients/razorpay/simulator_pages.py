@@ -3,25 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from html import escape
 from typing import Final
 
 from clients.razorpay.simulator_wire import Json, to_major
+from core.gateways.simulated_page import Button, Look
 
-Button = tuple[str, str, str]  # what it sends, what it says, how it looks
-
-_STYLE: Final = """
-:root{color-scheme:light dark}*{box-sizing:border-box}
-body{font:16px/1.5 system-ui,sans-serif;margin:0;min-height:100vh;display:grid;place-items:center;background:#8881}
-main{width:min(26rem,100%);background:Canvas;padding:1.5rem;border-radius:1rem;box-shadow:0 4px 24px #0002}
-.note{background:#d9770622;border-left:4px solid #d97706;padding:.5rem .8rem;border-radius:.3rem;font-size:.9rem}
-.error{background:#dc262622;border-left:4px solid #dc2626;padding:.5rem .8rem;border-radius:.3rem}
-h1{font-size:1rem;font-weight:500;opacity:.75;margin:1rem 0 0}.amount{font-size:2rem;font-weight:700;margin:0 0 1rem}
-button{width:100%;padding:.75rem;margin:.25rem 0;border-radius:.6rem;border:1px solid #8886;font:inherit;
-background:transparent;color:inherit;cursor:pointer}button.main{background:#2563eb;color:#fff;border:0;font-weight:600}
-button.quiet{border:0;opacity:.7}
-"""
+_LOOK: Final = Look("Razorpay")
 _PAY: Final[tuple[Button, ...]] = (
     ("pay", "Pay", "main"),
     ("pay_upi", "Pay by UPI", ""),
@@ -43,46 +32,40 @@ def link(one: Json, *, error: str | None) -> str:
     part = (_PART,) if one["accept_partial"] else ()
     left = one["amount"] - one["amount_paid"]
     summary = f"<h1>{escape(one['description'] or 'To pay')}</h1>{_amount(left, one['currency'])}"
-    return _page("Payment link", summary, (*_PAY, *part, *_REFUSE), error)
+    return _LOOK.page("Payment link", summary, (*_PAY, *part, *_REFUSE), error=error)
 
 
 def checkout(order: Json, *, can_leave: bool, error: str | None) -> str:
     summary = f"<h1>To pay</h1>{_amount(order['amount_due'], order['currency'])}"
-    return _page("Checkout", summary, (*_PAY, *_REFUSE, *((_LEAVE,) if can_leave else ())), error)
+    return _LOOK.page("Checkout", summary, (*_PAY, *_REFUSE, *((_LEAVE,) if can_leave else ())), error=error)
 
 
 def qr(one: Json, *, error: str | None) -> str:
     amount = _amount(one["payment_amount"], "INR") if one["payment_amount"] else "<p>Any amount</p>"
     buttons = (("pay", "Scan and pay by UPI", "main"), ("decline", "The payment fails", ""))
-    return _page("UPI QR", f"<h1>{escape(one['name'] or 'To pay')}</h1>{amount}", buttons, error)
+    return _LOOK.page("UPI QR", f"<h1>{escape(one['name'] or 'To pay')}</h1>{amount}", buttons, error=error)
 
 
 def bank(payment: Json) -> str:
     """The mock bank page that test mode shows."""
     summary = f"<h1>Your bank asks: is it you who pays</h1>{_amount(payment['amount'], payment['currency'])}"
-    return _page("Bank", summary, _BANK, None)
+    return _LOOK.page("Bank", summary, _BANK)
 
 
 def message(title: str, text: str) -> str:
-    return _page(title, f"<h1>{escape(title)}</h1><p>{escape(text)}</p>", (), None)
+    return _LOOK.message(title, text)
 
 
 def posting(url: str, fields: Mapping[str, str]) -> str:
-    """A form that the browser posts to the shop by itself, as the hosted checkout does."""
-    inputs = "".join(
-        f'<input type=hidden name="{escape(name)}" value="{escape(value)}">' for name, value in fields.items()
-    )
-    form = (
-        f'<form id=back method=post action="{escape(url)}">{inputs}<button class=main>Back to the shop</button></form>'
-    )
-    return _document("Back to the shop", f"{form}<script>document.getElementById('back').submit()</script>")
+    """As the hosted checkout does."""
+    return _LOOK.posting(url, fields)
 
 
 def telling(result: Json) -> str:
     """Tells the page around the frame what came of it."""
     told = json.dumps({"simulated_razorpay": result}).replace("<", "\\u003c")
     again = '<p><a href="">Try again</a></p>' if "error" in result else ""  # the frame stays open after a failure
-    return _document("Done", f"<p>Done.</p>{again}<script>parent.postMessage({told}, '*')</script>")
+    return _LOOK.document("Done", f"<p>Done.</p>{again}<script>parent.postMessage({told}, '*')</script>")
 
 
 # The page's stand-in of https://checkout.razorpay.com/v1/checkout.js: options, handler, events and dismissal as section
@@ -161,17 +144,3 @@ def checkout_js(api_url: str) -> str:
 
 def _amount(amount: int, currency: str) -> str:
     return f"<p class=amount>{to_major(amount, currency)} {escape(currency)}</p>"
-
-
-def _page(title: str, inner: str, buttons: Iterable[Button], error: str | None) -> str:
-    form = "".join(f"<button name=do value={do} class='{look}'>{escape(text)}</button>" for do, text, look in buttons)
-    problem = f"<p class=error role=alert>{escape(error)}</p>" if error else ""
-    return _document(title, f"{inner}{problem}<form method=post>{form}</form>")
-
-
-def _document(title: str, inner: str) -> str:
-    return (
-        f"<!doctype html><html lang=en><meta charset=utf-8><title>{escape(title)} - Simulated Razorpay</title>"
-        f'<meta name=viewport content="width=device-width,initial-scale=1"><style>{_STYLE}</style><main>'
-        f"<p class=note>Simulated Razorpay - no real money</p>{inner}</main></html>"
-    )

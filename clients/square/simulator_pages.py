@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from html import escape
 from typing import Final
 
 from clients.square.simulator_wire import Json, to_major
+from core.gateways.simulated_page import Button, Look
 
-Button = tuple[str, str, str]  # what it sends, what it says, how it looks
-
-_STYLE: Final = """
-:root{color-scheme:light dark}*{box-sizing:border-box}
-body{font:16px/1.5 system-ui,sans-serif;margin:0;min-height:100vh;display:grid;place-items:center;background:#8881}
-main{width:min(26rem,100%);background:Canvas;padding:1.5rem;border-radius:1rem;box-shadow:0 4px 24px #0002}
-.note{background:#d9770622;border-left:4px solid #d97706;padding:.5rem .8rem;border-radius:.3rem;font-size:.9rem}
-.error{background:#dc262622;border-left:4px solid #dc2626;padding:.5rem .8rem;border-radius:.3rem}
-h1{font-size:1rem;font-weight:500;opacity:.75;margin:1rem 0 0}.amount{font-size:2rem;font-weight:700;margin:0 0 1rem}
-dl{display:grid;grid-template-columns:auto 1fr;gap:.2rem 1rem;font-size:.9rem}dd{margin:0;text-align:right}
-button{width:100%;padding:.75rem;margin:.25rem 0;border-radius:.6rem;border:1px solid #8886;font:inherit;
-background:transparent;color:inherit;cursor:pointer}button.main{background:#006aff;color:#fff;border:0;font-weight:600}
-button.quiet{border:0;opacity:.7}
-"""
+_LOOK: Final = Look("Square", "#006aff")
 _PAY: Final[tuple[Button, ...]] = (
     ("pay", "Pay", "main"),
     ("pay_3ds", "Pay with a card whose bank asks first", ""),
@@ -68,16 +55,16 @@ def link(order: Json, options: Json, *, error: str | None) -> str:
     )
     summary = f"<h1>To pay</h1>{_amount(order['total_money'])}<dl>{rows}</dl>"
     tip = (_TIP,) if options.get("allow_tipping") else ()
-    return _page("Checkout", summary, (*_PAY, *tip, *_REFUSE), error)
+    return _LOOK.page("Checkout", summary, (*_PAY, *tip, *_REFUSE), error=error)
 
 
 def bank(order: Json) -> str:
     summary = f"<h1>Your bank asks: is it you who pays</h1>{_amount(order['total_money'])}"
-    return _page("Bank", summary, _BANK, None)
+    return _LOOK.page("Bank", summary, _BANK)
 
 
 def message(title: str, text: str) -> str:
-    return _page(title, f"<h1>{escape(title)}</h1><p>{escape(text)}</p>", (), None)
+    return _LOOK.message(title, text)
 
 
 def _major(money: Json) -> str:
@@ -86,14 +73,3 @@ def _major(money: Json) -> str:
 
 def _amount(money: Json) -> str:
     return f"<p class=amount>{_major(money)} {escape(money['currency'])}</p>"
-
-
-def _page(title: str, inner: str, buttons: Iterable[Button], error: str | None) -> str:
-    form = "".join(f"<button name=do value={do} class='{look}'>{escape(text)}</button>" for do, text, look in buttons)
-    problem = f"<p class=error role=alert>{escape(error)}</p>" if error else ""
-    return (
-        f"<!doctype html><html lang=en><meta charset=utf-8><title>{escape(title)} - Simulated Square</title>"
-        f'<meta name=viewport content="width=device-width,initial-scale=1"><style>{_STYLE}</style><main>'
-        "<p class=note>Simulated Square - no real money</p>"
-        f"{inner}{problem}<form method=post>{form}</form></main></html>"
-    )
