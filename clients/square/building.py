@@ -72,6 +72,7 @@ def build_charge(request: ChargeRequest, *, location_id: str) -> Params:
     """Body of POST /v2/payments for a card on file while the customer is away. Held where capture is manual.
 
     `reference_id` is always sent: it tells a payment of ours from one of a link.
+    Unconfirmed: that a declined try needs a new key. Each try has one of its own here, so nothing depends on it.
     """
     payment, saved = request.payment, request.saved
     params: Params = {
