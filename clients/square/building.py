@@ -34,7 +34,7 @@ def fit_key(key: str, limit: int = KEY_LIMIT) -> str:
     """`key` itself, or where it is too long for Square a hash of it: the same for the same operation, always."""
     if len(key) <= limit and key.isascii():
         return key
-    return hashlib.sha256(key.encode()).hexdigest()[:KEY_LIMIT]
+    return hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()[:KEY_LIMIT]
 
 
 def build_link(request: PaymentRequest, *, location_id: str) -> Params:

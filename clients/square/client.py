@@ -125,7 +125,7 @@ class SquareApi:
             method=call.method,
             url=self._config.origin + call.path,
             headers=self._headers(call),
-            body=call.body.encode(),
+            body=call.body.encode(errors="replace"),  # half a surrogate pair is no text
             is_auxiliary=call.is_auxiliary,
         )
         try:

@@ -60,7 +60,7 @@ def read_decline(errors: Iterable[Any]) -> Decline | None:
     known = [one for one in errors if isinstance(one, Mapping)]
     if not known:
         return None
-    chosen = next((one for one in known if one.get("code") in DECLINE), known[0])
+    chosen = next((one for one in known if text(one.get("code")) in DECLINE), known[0])
     theirs, said = text(chosen.get("code")), text(chosen.get("detail"))
     message = mask_card_numbers(said) if said else None  # free text, and it is kept and shown
     return Decline(code=DECLINE.get(theirs or "", "declined"), gateway_code=theirs, message=message)
@@ -76,14 +76,14 @@ def read_fraud(payment: Body) -> Fraud | None:
     level = within(payment, "risk_evaluation").get("risk_level")
     if not isinstance(level, str):
         return None
-    return Fraud(status=FRAUD.get(level, FraudStatus.UNKNOWN), message=level[:60].lower())
+    return Fraud(status=FRAUD.get(level, FraudStatus.UNKNOWN), message=mask_card_numbers(level[:60].lower()))
 
 
 def read_method(payment: Body) -> Method | None:
     source = payment.get("source_type")
     if not isinstance(source, str) or not source:
         return None
-    kind = METHOD.get(source, source.lower()[:40])
+    kind = METHOD.get(source) or mask_card_numbers(source.lower()[:40])
     if source == "CARD":
         return read_card_method(within(within(payment, "card_details"), "card"))
     wallet = text(within(payment, "wallet_details").get("brand"))

@@ -95,7 +95,7 @@ def _read(api: SquareApi, body: Body, *, asked: str) -> Found:
     """By what it holds, not by what was asked. An answer about something else tells nothing."""
     payment, order = within(body, "payment"), within(body, "order")
     if payment:
-        if asked not in {payment.get("id"), payment.get("order_id")}:
+        if asked not in (payment.get("id"), payment.get("order_id")):
             raise GatewayUnavailable("the answer is about another payment")
         return Found(report=translate.read_payment(payment), payment=payment)
     if order.get("id") != asked:

@@ -17,7 +17,7 @@ from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import Any, Final
 
-from clients.square.facts import DECLINE, errors_of, within
+from clients.square.facts import DECLINE, errors_of, text, within
 from core import strict_json
 from core.gateways.errors import (
     GatewayError,
@@ -121,7 +121,9 @@ def judge(call: Call, response: HttpResponse) -> dict[str, Any]:
 
 
 def _is_result(call: Call, response: HttpResponse, body: Mapping[str, Any]) -> bool:
-    if any(within(body, name).get("id") for name in _RESULTS if name in call.wants):  # one without an id tells nothing
+    if any(
+        text(within(body, name).get("id")) for name in _RESULTS if name in call.wants
+    ):  # one without an id tells nothing
         return True
     if not 200 <= response.status < 300 or errors_of(body):
         return False

@@ -202,7 +202,7 @@ def read_order(order: Body, *, url: str | None = None, link_id: str | None = Non
 
     `url` and `link_id` are those of its link, where that is at hand: the id is what deletes it.
     """
-    paid_by, state = tenders_of(order), order.get("state")
+    paid_by, state = tenders_of(order), text(order.get("state"))
     status: PaymentStatus | None = None
     if not paid_by and state == "CANCELED":
         status = PaymentStatus.VOIDED

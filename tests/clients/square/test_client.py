@@ -387,6 +387,19 @@ def test_an_answer_about_another_payment_tells_nothing() -> None:
             fetch(names, [answer(body)])
 
 
+@pytest.mark.parametrize("odd", [[], {"a": 1}, 7, None])
+def test_an_answer_whose_names_are_no_text_tells_nothing(odd: Any) -> None:
+    for body in ({"payment": direct(id=odd, order_id=odd)}, {"payment": direct(order_id=odd, id="pAyOther")}):
+        with pytest.raises(GatewayUnavailable):
+            fetch(CASE.names(PAYMENT), [answer(body)])
+
+
+def test_half_a_surrogate_pair_does_not_stop_a_call() -> None:
+    gateway, http = open_with([answer(load("link_created"))])
+    gateway.initiate(CASE.payment_request(customer_token="CUS\ud800"))
+    assert body_of(http)["order"]["customer_id"] == "CUS?"
+
+
 def test_a_payment_of_another_location_moves_nothing() -> None:
     report, _ = fetch(CASE.names(PAYMENT), [answer({"payment": direct(location_id="LOTHER")})])
     assert isinstance(report, Report) and (report.attention, report.status) == ("mismatch", None)

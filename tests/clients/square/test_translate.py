@@ -271,10 +271,13 @@ def test_a_card_number_in_the_bank_s_own_words_is_masked() -> None:
     assert decline is not None and decline.message == "Card [card number] refused"
 
 
-@pytest.mark.parametrize("junk", [None, 7, "x", [], {"id": 7}, [{"code": 7}]])
+@pytest.mark.parametrize(
+    "junk", [None, 7, "x", [], {"id": 7}, [{"code": 7}], [{"code": []}], {"errors": [{"code": {}}]}]
+)
 def test_members_of_any_type_are_read_without_a_crash(junk: Any) -> None:
     for name in load("payment_completed"):
         translate.read_payment({**load("payment_completed"), name: junk})
+        translate.read_payment({**failed(), name: junk})
     for name in order(PAYMENT):
         translate.read_order({**order(PAYMENT), name: junk})
     for name in refund():
@@ -411,3 +414,4 @@ def test_a_key_that_is_too_long_becomes_the_same_hash_every_time() -> None:
     long = building.fit_key("k" * 46)
     assert len(long) == 45 and long == building.fit_key("k" * 46) != building.fit_key("k" * 47)
     assert building.fit_key("k" * 192, 192) == "k" * 192
+    assert len(building.fit_key("half a pair: \ud800")) == 45
