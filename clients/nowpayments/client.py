@@ -40,6 +40,7 @@ TOKEN_DEFAULT_SECONDS: Final = 240
 TOKEN_MAX_SECONDS: Final = 3600
 COINS_SECONDS: Final = 300  # which coins the merchant enabled
 CATALOG_SECONDS: Final = 86_400  # decimals and networks of all coins
+# Unconfirmed: no limits of rate are published; a 429 is honored with its Retry-After.
 LIST_LIMIT: Final = 200  # of at most 500: keeps an answer well under the 1 MiB that `core.http` takes
 
 _GATEWAY_CODE: Final = re.compile(r"[A-Z][A-Z0-9_]{1,60}", re.ASCII)
@@ -160,11 +161,23 @@ class NowPaymentsClient:
     def _call(self, call: Call) -> dict[str, Any]:
         response = self._exchange(call, self._token() if call.needs_login else None)
         if self._config.has_login and _wants_login(response):
-            # A 401 was refused before anything happened, so repeating once is safe, also for a write.
-            # Unconfirmed: one client saw it in 2023 for GET /v1/payment/{id} too, where the key alone should do.
-            self._cache.delete("jwt")
-            response = self._exchange(call, self._log_in())
+            response = self._repeated(call, response)
         return _read(call, response)
+
+    def _repeated(self, call: Call, refused: HttpResponse) -> HttpResponse:
+        """Once more with a fresh login: a 401 was refused before anything happened, so that is safe for a write, too.
+
+        Unconfirmed: one client saw a 401 in 2023 for GET /v1/payment/{id}, where the key alone should do. There the
+        refusal stands if nobody can be asked for a login now.
+        """
+        self._cache.delete("jwt")
+        try:
+            token = self._log_in()
+        except GatewayUnavailable:
+            if call.needs_login:
+                raise
+            return refused
+        return self._exchange(call, token)
 
     def _exchange(self, call: Call, token: str | None) -> HttpResponse:
         request = HttpRequest(

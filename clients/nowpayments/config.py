@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from clients.nowpayments.coins import COINS
+from core.gateways.credentials import is_placeholder
 from core.gateways.errors import GatewayMisconfigured
 from core.gateways.types import CredentialField, Description, Mode, PollStep, ReferenceRule, WebhookProof
 
@@ -68,9 +69,14 @@ def _secrets(credentials: Mapping[str, Any]) -> tuple[str, ...]:
     if not isinstance(previous, (list, tuple)):
         raise GatewayMisconfigured("previous_ipn_secrets is not a list")
     olds = [_text({"previous_ipn_secrets": one}, "previous_ipn_secrets") for one in previous]
-    if len(current) < MIN_SECRET_LENGTH:
+    if not _is_usable(current):
         return ()
-    return (current, *(old for old in olds if len(old) >= MIN_SECRET_LENGTH))
+    return (current, *(old for old in olds if _is_usable(old)))
+
+
+def _is_usable(secret: str) -> bool:
+    """Whether a secret can prove anything: "changeme-changeme" is known to everybody."""
+    return len(secret) >= MIN_SECRET_LENGTH and not is_placeholder(secret)
 
 
 def _header_text(credentials: Mapping[str, Any], name: str) -> str:
@@ -99,7 +105,7 @@ _CREDENTIALS: Final = (
         label="API key",
         help="Dashboard: Settings, Payments, API keys. The sandbox has its own key. Nothing in a key tells which.",
         is_secret=True,
-        example="ABCDEF1-GHJKLM2-NPQRST3-UVWXYZ4",
+        example="ABCDEF1-GHJKLM2-NPQRST3-UVWXYZ4",  # Unconfirmed: that all look so, hence no pattern
         min_length=MIN_SECRET_LENGTH,
     ),
     CredentialField(

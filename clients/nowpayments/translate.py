@@ -26,6 +26,7 @@ from clients.nowpayments.values import (
     read_verbatim,
     redact,
 )
+from core.gateways.redaction import mask_card_numbers
 from core.gateways.types import (
     CoinFacts,
     Decline,
@@ -178,7 +179,11 @@ def _decline(word: str, status: PaymentStatus) -> Decline | None:
 
 
 def _hint(child: Payment) -> Report:
-    """A repeated deposit captures nothing by itself: its parent, read again, holds the sum."""
+    """A repeated deposit captures nothing by itself: its parent, read again, holds the sum.
+
+    Unconfirmed: its price repeats the order's, so money is never read from it; and its parent names it only minutes later,
+    so its own id stands among the references and is read beside.
+    """
     return Report(
         about=Subject.PAYMENT,
         status=PaymentStatus.PENDING,
@@ -288,4 +293,5 @@ def _payout_coin(body: Mapping[str, Any], *, mode: Mode) -> CoinFacts | None:
 
 
 def _payout_decline(body: Mapping[str, Any], word: str) -> Decline:
-    return Decline(code="failed", gateway_code=word[:60], message=read_text(body.get("error")))
+    said = read_text(body.get("error"))  # free text, and it is kept and shown
+    return Decline(code="failed", gateway_code=word[:60], message=mask_card_numbers(said) if said else None)

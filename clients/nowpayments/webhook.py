@@ -2,6 +2,9 @@
 
 The signature covers the parsed body in a canonical form, so white space, key order and number spelling of the received
 bytes decide nothing: not the event key, and not an id written as 5745.0.
+
+Unconfirmed: that callbacks come unordered and want an answer within 3 s. Nothing depends on either: the state table decides,
+and nothing is asked while one is read.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ def fit_key(key: str, limit: int = KEY_LIMIT) -> str:
     """`key` itself, or where it is too long for Square a hash of it: the same for the same operation, always."""
     if len(key) <= limit and key.isascii():
         return key
-    return hashlib.sha256(key.encode()).hexdigest()[:KEY_LIMIT]
+    return hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()[:KEY_LIMIT]
 
 
 def build_link(request: PaymentRequest, *, location_id: str) -> Params:
@@ -72,6 +72,7 @@ def build_charge(request: ChargeRequest, *, location_id: str) -> Params:
     """Body of POST /v2/payments for a card on file while the customer is away. Held where capture is manual.
 
     `reference_id` is always sent: it tells a payment of ours from one of a link.
+    Unconfirmed: that a declined try needs a new key. Each try has one of its own here, so nothing depends on it.
     """
     payment, saved = request.payment, request.saved
     params: Params = {

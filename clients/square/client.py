@@ -82,7 +82,8 @@ class SquareApi:
         return self._post(f"/v2/payments/{_part(payment_id)}/complete", {}, wants=("payment",))
 
     def cancel_payment(self, payment_id: str) -> Body:
-        return self._post(f"/v2/payments/{_part(payment_id)}/cancel", {}, wants=("payment",))
+        """The word about a deleted link is taken, too: what came is read by what it holds."""
+        return self._post(f"/v2/payments/{_part(payment_id)}/cancel", {}, wants=("payment", "cancelled_order_id"))
 
     # --- refunds and disputes ----------------------------------------------------------------------------------
 
@@ -124,7 +125,7 @@ class SquareApi:
             method=call.method,
             url=self._config.origin + call.path,
             headers=self._headers(call),
-            body=call.body.encode(),
+            body=call.body.encode(errors="replace"),  # half a surrogate pair is no text
             is_auxiliary=call.is_auxiliary,
         )
         try:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
+from core.gateways.credentials import is_placeholder
 from core.gateways.errors import GatewayMisconfigured
 from core.gateways.types import Mode
 
@@ -51,7 +52,6 @@ NOTIFICATION_URL: Final = dict.fromkeys(
     Mode, r"https://[^\s/]+(/\S*)?|http://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?(/\S*)?"
 )
 
-_FILLER: Final = re.compile(r"(.)\1*|change-?_?me.*|placeholder|your-?_?(signature-?_?)?key", re.IGNORECASE)
 _MAX_LENGTH: Final = 2048
 
 
@@ -109,7 +109,7 @@ class SquareConfig:
 
 def is_usable_key(value: object) -> bool:
     """Whether a signature key can prove anything: text, 8 characters or more, no filler."""
-    return isinstance(value, str) and len(value) >= MIN_SECRET_LENGTH and not _FILLER.fullmatch(value)
+    return isinstance(value, str) and len(value) >= MIN_SECRET_LENGTH and not is_placeholder(value)
 
 
 def _signature_keys(credentials: Mapping[str, Any], mode: Mode) -> tuple[str, ...]:

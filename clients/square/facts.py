@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from clients.square.money import read_money
+from core.gateways.redaction import mask_card_numbers
 from core.gateways.types import Decline, Fraud, FraudStatus, Method, Mode
 
 Body = Mapping[str, Any]
@@ -51,6 +52,7 @@ METHOD: Final[Mapping[str, str]] = {
 _SANDBOX_HOST: Final = "squareupsandbox.com"
 _LIVE_HOST: Final = "squareup.com"
 _MAX_TEXT: Final = 500
+_MAX_NAME: Final = 200
 
 
 def read_decline(errors: Iterable[Any]) -> Decline | None:
@@ -58,9 +60,10 @@ def read_decline(errors: Iterable[Any]) -> Decline | None:
     known = [one for one in errors if isinstance(one, Mapping)]
     if not known:
         return None
-    chosen = next((one for one in known if one.get("code") in DECLINE), known[0])
-    theirs = text(chosen.get("code"))
-    return Decline(code=DECLINE.get(theirs or "", "declined"), gateway_code=theirs, message=text(chosen.get("detail")))
+    chosen = next((one for one in known if text(one.get("code")) in DECLINE), known[0])
+    theirs, said = text(chosen.get("code")), text(chosen.get("detail"))
+    message = mask_card_numbers(said) if said else None  # free text, and it is kept and shown
+    return Decline(code=DECLINE.get(theirs or "", "declined"), gateway_code=theirs, message=message)
 
 
 def errors_of(body: Body) -> list[Any]:
@@ -73,14 +76,14 @@ def read_fraud(payment: Body) -> Fraud | None:
     level = within(payment, "risk_evaluation").get("risk_level")
     if not isinstance(level, str):
         return None
-    return Fraud(status=FRAUD.get(level, FraudStatus.UNKNOWN), message=level[:60].lower())
+    return Fraud(status=FRAUD.get(level, FraudStatus.UNKNOWN), message=mask_card_numbers(level[:60].lower()))
 
 
 def read_method(payment: Body) -> Method | None:
     source = payment.get("source_type")
     if not isinstance(source, str) or not source:
         return None
-    kind = METHOD.get(source, source.lower()[:40])
+    kind = METHOD.get(source) or mask_card_numbers(source.lower()[:40])
     if source == "CARD":
         return read_card_method(within(within(payment, "card_details"), "card"))
     wallet = text(within(payment, "wallet_details").get("brand"))
@@ -106,20 +109,17 @@ def read_card_method(card: Body) -> Method:
 
 
 def read_mode(payment: Body) -> Mode | None:
-    """The signs that a payment carries of its environment; None where there are none, or they contradict each other.
+    """The signs that a payment carries of its environment; None where there are none. One of the sandbox is enough.
 
     Unconfirmed: one captured delivery. Both signs are missing on some payments, which says nothing.
     """
-    signs = set()
     application = within(payment, "application_details").get("application_id")
     if isinstance(application, str) and application.startswith("sandbox-"):
-        signs.add(Mode.TEST)
+        return Mode.TEST
     host = _host(payment.get("receipt_url"))
     if host == _SANDBOX_HOST or host.endswith("." + _SANDBOX_HOST):
-        signs.add(Mode.TEST)
-    elif host == _LIVE_HOST or host.endswith("." + _LIVE_HOST):
-        signs.add(Mode.LIVE)
-    return signs.pop() if len(signs) == 1 else None
+        return Mode.TEST
+    return Mode.LIVE if host == _LIVE_HOST or host.endswith("." + _LIVE_HOST) else None
 
 
 def read_fee(payment: Body, asset: str | None) -> int | None:
@@ -131,6 +131,17 @@ def read_fee(payment: Body, asset: str | None) -> int | None:
     if any(one.asset != asset or one.minor is None for one in amounts):
         return None
     return sum(one.minor or 0 for one in amounts)
+
+
+def returned(url: str) -> dict[str, str]:
+    """What a return carries, by name: plain text that can be stored, and nothing else."""
+    try:
+        fields = parse_qsl(urlsplit(url).query)
+    except ValueError:
+        return {}
+    return {
+        name: value for name, value in fields if value.isascii() and value.isprintable() and len(value) <= _MAX_NAME
+    }
 
 
 def moment(value: Any) -> datetime | None:

@@ -52,16 +52,15 @@ def find(api: SquareApi, known: PaymentNames) -> Found | None:
     """The payment by its names, else by our own reference. None where Square knows none of them. Raises GatewayErrors."""
     link_id, main = link_of(known), known.gateway_reference
     if link_id is not None:
-        order_id = main if main and main != link_id else _order_of_link(api, link_id)
-        return find_by_order(api, order_id)
+        return find_by_order(api, main) if main and main != link_id else _find_by_link(api, link_id, known)
     main = main or next(iter(_others(known)), None)
     if main is None:
         return _find_by_reference(api, known)
-    # Either a payment, or (the answer of a create was lost) the order of a link.
     try:
         return _read(api, api.get_payment(main), asked=main)
     except RequestRejected as error:
-        if error.code != NOT_FOUND:
+        # With other names beside it, it may be the order of a link whose own id nobody heard (the answer was lost).
+        if error.code != NOT_FOUND or not _others(known):
             raise
     return find_by_order(api, main)
 
@@ -72,7 +71,10 @@ def find_by_order(api: SquareApi, order_id: str, *, is_auxiliary: bool = False) 
 
 
 def payment_id_of(api: SquareApi, known: PaymentNames) -> str | None:
-    """The id of the one payment that money operations are about, asking Square only where the names leave a doubt."""
+    """The id of the one payment that money operations are about, asking Square only where the names leave a doubt.
+
+    None where there is none yet. Raises GatewayErrors where that cannot be told.
+    """
     others = _others(known)
     # With a link among the names the main one is its order.
     candidates = names(None if link_of(known) else known.gateway_reference, *others)
@@ -81,6 +83,8 @@ def payment_id_of(api: SquareApi, known: PaymentNames) -> str | None:
     if candidates:
         return _furthest_of(api, candidates)
     found = find(api, known)
+    if found is not None and found.report.is_hint:  # there may be one
+        raise GatewayUnavailable("which payment this is cannot be read now")
     return text(found.payment.get("id")) if found else None
 
 
@@ -91,7 +95,7 @@ def _read(api: SquareApi, body: Body, *, asked: str) -> Found:
     """By what it holds, not by what was asked. An answer about something else tells nothing."""
     payment, order = within(body, "payment"), within(body, "order")
     if payment:
-        if asked not in {payment.get("id"), payment.get("order_id")}:
+        if asked not in (payment.get("id"), payment.get("order_id")):
             raise GatewayUnavailable("the answer is about another payment")
         return Found(report=translate.read_payment(payment), payment=payment)
     if order.get("id") != asked:
@@ -99,9 +103,11 @@ def _read(api: SquareApi, body: Body, *, asked: str) -> Found:
     return _of_order(api, order)
 
 
-def _of_order(api: SquareApi, order: Body, *, url: str | None = None) -> Found:
+def _of_order(api: SquareApi, order: Body, *, link: Body | None = None) -> Found:
     """An order with its payments. Where these cannot be read now, nothing but their names is known: a hint."""
-    own, paid_by = translate.read_order(order, url=url), translate.tenders_of(order)[:MAX_TENDERS]
+    url, link_id = (text((link or {}).get(name)) for name in ("url", "id"))
+    own = translate.read_order(order, url=url, link_id=link_id)
+    paid_by = translate.tenders_of(order)[:MAX_TENDERS]
     if not paid_by:
         return Found(report=own, order=order)
     try:
@@ -167,11 +173,16 @@ def _others(known: PaymentNames) -> list[str]:
     ]
 
 
-def _order_of_link(api: SquareApi, link_id: str) -> str:
-    order = text(within(api.get_link(link_id), "payment_link").get("order_id"))
-    if order is None:
+def _find_by_link(api: SquareApi, link_id: str, known: PaymentNames) -> Found:
+    """By the order of the link. Where that cannot be read now, the link alone is a hint: it may have been paid."""
+    body = api.get_link(link_id)
+    link = translate.read_link(body, reference=known.reference)
+    if link is None or link.gateway_reference is None:
         raise GatewayUnavailable("the link names no order")
-    return order
+    try:
+        return find_by_order(api, link.gateway_reference)
+    except GatewayUnavailable:
+        return Found(report=replace(link, is_hint=True))
 
 
 def _furthest_of(api: SquareApi, candidates: Sequence[str]) -> str | None:
@@ -223,17 +234,17 @@ def _find_by_reference(api: SquareApi, known: PaymentNames) -> Found | None:
 
 
 def _among_links(api: SquareApi, reference: str, known: PaymentNames) -> Found | None:
-    urls: dict[str, str | None] = {}
+    links: dict[str, Body] = {}
     for link in _rows(api.list_links, "payment_links"):
         order = text(link.get("order_id"))
         if order and _is_in_window(moment(link.get("created_at")), known):
-            urls[order] = text(link.get("url"))
-    waiting = list(urls)
+            links[order] = link
+    waiting = list(links)
     for start in range(0, len(waiting), PAGE):
         orders = api.get_orders(waiting[start : start + PAGE]).get("orders")
         for order in orders if isinstance(orders, list) else ():
             if isinstance(order, Mapping) and order.get("reference_id") == reference:
-                return _of_order(api, order, url=urls.get(str(order.get("id"))))
+                return _of_order(api, order, link=links.get(str(order.get("id"))))
     return None
 
 

@@ -10,13 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar, Final
-from urllib.parse import parse_qsl, urlsplit
 
 from clients.square import building, finding, saving, translate, webhook
 from clients.square.about import DESCRIPTION
 from clients.square.client import SquareApi
-from clients.square.config import SquareConfig
-from clients.square.facts import Body, errors_of, names, text, within
+from clients.square.config import PAGES, SquareConfig
+from clients.square.facts import Body, errors_of, names, returned, text, within
 from clients.square.finding import Found
 from clients.square.judging import NOT_FOUND
 from clients.square.money import Amount, read_money
@@ -42,6 +41,7 @@ from core.gateways.types import (
     Description,
     DisputeNames,
     Mode,
+    NextAction,
     NotFound,
     PaymentNames,
     PaymentRequest,
@@ -63,7 +63,7 @@ from core.money import Money
 
 CARDS: Final = "CREDIT_CARD_PROCESSING"
 _STILL_OPEN: Final = frozenset({PaymentStatus.REQUIRES_ACTION, None})
-_LONGEST_NAME: Final = 200
+_IN_RETURNS: Final = ("orderId", "transactionId", "referenceId")
 
 
 class SquareGateway(Gateway, CanCapture, CanVoid, CanRefund, CanReadReturn, CanSaveMethods, CanFetchDisputes):
@@ -89,6 +89,8 @@ class SquareGateway(Gateway, CanCapture, CanVoid, CanRefund, CanReadReturn, CanS
         order = translate.linked_order(body)
         if report is None or text(order.get("reference_id")) not in {request.reference, None}:
             raise OutcomeUnknown("Square's answer names no page, or is about another order")
+        if not self._is_their_page(report.next_action):
+            raise OutcomeUnknown("the page of the link is not on a known host of Square's")
         return self._checked(report, order)
 
     def fetch_payment(self, names: PaymentNames) -> Report | NotFound:
@@ -115,7 +117,10 @@ class SquareGateway(Gateway, CanCapture, CanVoid, CanRefund, CanReadReturn, CanS
         link_id = finding.link_of(request.names)
         if link_id is not None:
             return self._void_link(link_id, request.names)
-        return self._read_payment(self._api.cancel_payment(self._payment_id(request.names)))
+        body = self._api.cancel_payment(self._payment_id(request.names))
+        if "payment" not in body:
+            return _voided(request.names, link_id=text(body.get("id")), order_id=text(body.get("cancelled_order_id")))
+        return self._read_payment(body)
 
     # --- webhooks and returns ----------------------------------------------------------------------------------
 
@@ -130,14 +135,13 @@ class SquareGateway(Gateway, CanCapture, CanVoid, CanRefund, CanReadReturn, CanS
 
         Unconfirmed: which of these Square adds today.
         """
-        fields = dict(parse_qsl(urlsplit(delivery.url).query))
-        order, payment = (fields.get(name, "")[:_LONGEST_NAME] for name in ("orderId", "transactionId"))
-        if not order and not payment:
+        order, payment, reference = (returned(delivery.url).get(name) for name in _IN_RETURNS)
+        if not (order or payment or reference):
             return ReturnReading(reports=())
         hint = Report(
             about=Subject.PAYMENT,
             status=None,
-            reference=fields.get("referenceId", "")[:_LONGEST_NAME] or None,
+            reference=reference,
             gateway_reference=order or payment,
             other_references=names(payment if payment != order and order else None),
             is_hint=True,
@@ -156,7 +160,8 @@ class SquareGateway(Gateway, CanCapture, CanVoid, CanRefund, CanReadReturn, CanS
             return translate.read_refused_refund(
                 errors_of(body), reference=request.reference, amount=amount, payment=payment
             )
-        return self._read_refund(body, payment)
+        report = self._read_refund(body, payment)
+        return replace(report, reference=report.reference or request.reference)
 
     def fetch_refund(self, names: RefundNames) -> Report | NotFound:
         try:
@@ -248,8 +253,9 @@ class SquareGateway(Gateway, CanCapture, CanVoid, CanRefund, CanReadReturn, CanS
     # --- reading what came -------------------------------------------------------------------------------------
 
     def _read_payment(self, body: Body) -> Report:
+        """The payment of a charge, a capture or a void of a hold: never one of a link."""
         payment = within(body, "payment")
-        return self._checked(translate.read_payment(payment, errors_of(body)), payment)
+        return self._checked(translate.read_payment(payment, errors_of(body), is_direct=True), payment)
 
     def _read_charge(self, body: Body, *, reference: str) -> Report:
         """A payment, with errors beside it or not; or a decline without one."""
@@ -274,6 +280,12 @@ class SquareGateway(Gateway, CanCapture, CanVoid, CanRefund, CanReadReturn, CanS
         if isinstance(action, Redirect):
             return replace(report, next_action=Redirect(url=self._http.browser_url(action.url)))
         return report
+
+    def _is_their_page(self, action: NextAction | None) -> bool:
+        """On a host of Square's pages (of either mode: their own samples mix them), or where that is played locally."""
+        pages = dict.fromkeys(page for mode in Mode for page in PAGES[mode])
+        known = tuple(f"{one}/" for page in pages for one in (page, self._http.browser_url(page)))
+        return isinstance(action, Redirect) and action.url.startswith(known)
 
     def _in_mode(self, report: Report) -> Report:
         is_other = report.mode is not None and report.mode is not self._config.mode
@@ -307,14 +319,9 @@ class SquareGateway(Gateway, CanCapture, CanVoid, CanRefund, CanReadReturn, CanS
             return after
         if (after is not None and after.is_hint) or not body.get("cancelled_order_id"):
             raise OutcomeUnknown("the link is deleted, but how its order stands cannot be read")
-        return Report(
-            about=Subject.PAYMENT,
-            status=PaymentStatus.VOIDED,
+        return replace(
+            _voided(known, link_id=link_id, order_id=order_id),
             reference=(after.reference if after else None) or known.reference,
-            gateway_reference=order_id,
-            other_references=(link_id,),
-            captured_minor=0,
-            raw={"id": link_id, "cancelled_order_id": order_id},
         )
 
     def _delete_link(self, link_id: str, order_id: str | None) -> Body:
@@ -347,6 +354,19 @@ class SquareGateway(Gateway, CanCapture, CanVoid, CanRefund, CanReadReturn, CanS
             if report.reference == names.reference:
                 return report
         return None
+
+
+def _voided(known: PaymentNames, *, link_id: str | None, order_id: str | None) -> Report:
+    """A link that was deleted, with no payment on its order."""
+    return Report(
+        about=Subject.PAYMENT,
+        status=PaymentStatus.VOIDED,
+        reference=known.reference,
+        gateway_reference=order_id,
+        other_references=names(link_id),
+        captured_minor=0,
+        raw={"id": link_id, "cancelled_order_id": order_id},
+    )
 
 
 def _with_customer_here(report: Report) -> Report:

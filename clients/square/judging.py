@@ -2,6 +2,9 @@
 
 The order is that of the protocol reference, section 12: the transport first, then what stands beside the errors, then
 authentication, then the table of codes. `errors[].detail` is free text and never part of a reason.
+
+Unconfirmed: whether a declined card answers 400 or 402 (so codes and categories decide, not the status), and whether
+API_ERROR ever comes with 4xx (there the status decides).
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import Any, Final
 
-from clients.square.facts import DECLINE, errors_of
+from clients.square.facts import DECLINE, errors_of, text, within
 from core import strict_json
 from core.gateways.errors import (
     GatewayError,
@@ -118,11 +121,13 @@ def judge(call: Call, response: HttpResponse) -> dict[str, Any]:
 
 
 def _is_result(call: Call, response: HttpResponse, body: Mapping[str, Any]) -> bool:
-    if any(isinstance(body.get(name), Mapping) for name in _RESULTS if name in call.wants):
+    if any(
+        text(within(body, name).get("id")) for name in _RESULTS if name in call.wants
+    ):  # one without an id tells nothing
         return True
     if not 200 <= response.status < 300 or errors_of(body):
         return False
-    return not call.wants or any(body.get(name) for name in call.wants)
+    return not call.wants or any(body.get(name) for name in call.wants if name not in _RESULTS)
 
 
 def _kind_of(

@@ -13,7 +13,8 @@ from core.money import MAX_MINOR, Money
 # Only these; a location takes its own currency and no other. None has three decimals, so ours and theirs are the same.
 CURRENCIES: Final = frozenset({"AUD", "CAD", "EUR", "GBP", "JPY", "USD"})
 
-# Unconfirmed: staff replies in the forum only. Nothing is known of EUR.
+# Unconfirmed: staff replies in the forum only. Nothing is known of EUR. No maximum is declared: it is the seller's, and
+# that a card pays 50,000 USD at most is Unconfirmed, too.
 MINIMUMS: Final[Mapping[str, int]] = {"USD": 1, "CAD": 1, "AUD": 100, "GBP": 100, "JPY": 100}
 
 

@@ -1,7 +1,7 @@
 """Theirs -> ours: payments, orders, links, refunds, disputes, cards. Pure: status tables first.
 
 The adapter keeps no state, so a payment's own snapshot must tell whether it belongs to a link: every direct payment of
-ours carries `reference_id`, and the payments of a link carry none.
+ours carries `reference_id`, and the payments of a link carry none (Unconfirmed: nothing but `_status` depends on it).
 """
 
 from __future__ import annotations
@@ -69,13 +69,15 @@ OPEN_ORDERS: Final = frozenset({"DRAFT", "OPEN"})
 # --- payments -----------------------------------------------------------------------------------------------------
 
 
-def read_payment(body: Body, errors: Sequence[Any] = ()) -> Report:
+def read_payment(body: Body, errors: Sequence[Any] = (), *, is_direct: bool = False) -> Report:
     """A payment, from a call, a fetch or a webhook. `errors` are those that stood beside it.
 
     `gateway_reference` is the order of a link's payment, the payment itself otherwise; the other name stands beside.
+    `is_direct` where the call tells that it is no link's; else only a reference of ours does.
     """
     own, order, reference = (text(body.get(name)) for name in ("id", "order_id", "reference_id"))
-    is_direct = reference is not None or order is None
+    is_direct = is_direct or reference is not None
+    is_known_by_order = order is not None and not is_direct
     asked, approved = read_money(body.get("amount_money")), read_money(body.get("approved_money"))
     is_odd = asked.is_odd or approved.is_odd or approved.asset not in {asked.asset, None}
     status = None if is_odd else _status(body, is_direct)
@@ -84,8 +86,8 @@ def read_payment(body: Body, errors: Sequence[Any] = ()) -> Report:
         about=Subject.PAYMENT,
         status=status,
         reference=reference,
-        gateway_reference=own if is_direct else order,
-        other_references=names(order if is_direct else own),
+        gateway_reference=order if is_known_by_order else own,
+        other_references=names(own if is_known_by_order else order),
         mode=facts.read_mode(body),
         asset=asked.asset,
         authorized_minor=authorized,
@@ -95,7 +97,7 @@ def read_payment(body: Body, errors: Sequence[Any] = ()) -> Report:
         method=facts.read_method(body),
         fraud=facts.read_fraud(body),
         decline=_decline(body, errors),
-        attention=Attention.MISMATCH if is_odd else _shortage(status, asked, approved),
+        attention=Attention.MISMATCH if is_odd else _difference(body, status, asked, approved),
         raw=facts.redacted(body),
     )
 
@@ -130,11 +132,15 @@ def _lesser(asked: int | None, approved: int | None) -> int | None:
     return asked if asked is None or approved is None else min(asked, approved)
 
 
-def _shortage(status: PaymentStatus | None, asked: Amount, approved: Amount) -> Attention | None:
-    if status not in {PaymentStatus.AUTHORIZED, PaymentStatus.CAPTURED}:
+def _difference(body: Body, status: PaymentStatus | None, asked: Amount, approved: Amount) -> Attention | None:
+    """Less approved than asked (a gift card), or more taken in all, the tip apart: shipping, a service charge."""
+    if status not in {PaymentStatus.AUTHORIZED, PaymentStatus.CAPTURED} or asked.minor is None:
         return None
-    is_short = asked.minor is not None and approved.minor is not None and approved.minor < asked.minor
-    return Attention.UNDERPAID if is_short else None
+    if approved.minor is not None and approved.minor < asked.minor:
+        return Attention.UNDERPAID
+    total, tip = read_money(body.get("total_money")), read_money(body.get("tip_money"))
+    is_more = total.minor is not None and total.asset == asked.asset and total.minor - (tip.minor or 0) > asked.minor
+    return Attention.OVERPAID if is_more else None
 
 
 def _decline(body: Body, errors: Sequence[Any]) -> Decline | None:
@@ -160,11 +166,11 @@ def read_refused_charge(errors: Sequence[Any], *, reference: str, raw: Body) -> 
 # --- links and orders ---------------------------------------------------------------------------------------------
 
 
-def read_link(body: Body, *, reference: str) -> Report | None:
-    """The answer of a created link. None where it lacks the order or a page that a browser can be sent to."""
+def read_link(body: Body, *, reference: str | None) -> Report | None:
+    """The answer of a created link. None where it lacks the order or the address of a page."""
     link = within(body, "payment_link")
     order, url = text(link.get("order_id")), link.get("url")
-    if order is None or not isinstance(url, str) or not url.startswith(("https://", "http://")):
+    if order is None or not isinstance(url, str) or not (url.isascii() and url.isprintable()):
         return None
     return Report(
         about=Subject.PAYMENT,
@@ -191,9 +197,12 @@ def tenders_of(order: Body) -> list[str]:
     return list(names(*(text(one.get("payment_id")) or text(one.get("id")) for one in found)))
 
 
-def read_order(order: Body, *, url: str | None = None) -> Report:
-    """What an order alone says: waiting, or gone. With tenders, or completed, it says nothing about money."""
-    paid_by, state = tenders_of(order), order.get("state")
+def read_order(order: Body, *, url: str | None = None, link_id: str | None = None) -> Report:
+    """What an order alone says: waiting, or gone. With tenders, or completed, it says nothing about money.
+
+    `url` and `link_id` are those of its link, where that is at hand: the id is what deletes it.
+    """
+    paid_by, state = tenders_of(order), text(order.get("state"))
     status: PaymentStatus | None = None
     if not paid_by and state == "CANCELED":
         status = PaymentStatus.VOIDED
@@ -206,7 +215,7 @@ def read_order(order: Body, *, url: str | None = None) -> Report:
         status=status,
         reference=text(order.get("reference_id")),
         gateway_reference=text(order.get("id")),
-        other_references=names(*paid_by),
+        other_references=names(link_id, *paid_by),
         captured_minor=0 if status is PaymentStatus.VOIDED else None,
         occurred_at=moment(order.get("updated_at")),
         next_action=Redirect(url=url) if url and status is PaymentStatus.REQUIRES_ACTION else None,
@@ -220,7 +229,8 @@ def read_order(order: Body, *, url: str | None = None) -> Report:
 def read_refund(body: Body, payment: PaymentNames | None = None, errors: Sequence[Any] = ()) -> Report:
     """A refund, its own amount. It has an order of its own, which is no name of the payment."""
     amount, word = read_money(body.get("amount_money")), body.get("status")
-    status = REFUND_STATUS.get(word, RefundStatus.PENDING) if isinstance(word, str) else RefundStatus.PENDING
+    known_word = REFUND_STATUS.get(word, RefundStatus.PENDING) if isinstance(word, str) else RefundStatus.PENDING
+    status = None if amount.is_odd else known_word  # an amount that cannot be believed moves nothing
     paid_by = text(body.get("payment_id"))
     known = payment or PaymentNames()
     return Report(

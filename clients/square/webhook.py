@@ -1,5 +1,8 @@
 """Square's webhooks: the signature over the registered address and the exact bytes, then the events about money.
 
+Unconfirmed: how long Square sends again (24 h in its documents of today, 72 h in older ones), and whether payments carry a
+`version`. Nothing depends on either: repeats are known by `event_id`, and order decides nothing.
+
 Pure: no I/O. Verification fails closed and raises nothing but WebhookRejected and GatewayMisconfigured; whatever is
 signed is accepted, also when we cannot read it.
 """

@@ -292,6 +292,21 @@ def test_a_401_of_a_call_that_should_need_only_the_key_is_repeated_with_a_login(
     assert (first.method, first.url, first.body) == (again.method, again.url, again.body)
 
 
+@pytest.mark.parametrize("call", [get, create])
+@pytest.mark.parametrize("gone", [NotSent("ConnectError"), NoAnswer("ReadTimeout"), answer(text=HTML, status=502)])
+def test_a_401_stands_where_the_key_alone_should_do_and_no_login_can_be_had(call: Any, gone: Answer) -> None:
+    error = raised(call, refusal(401, "AUTH_REQUIRED"), gone, **LOGIN)
+    assert (type(error), error.http_status) == (GatewayMisconfigured, 401)
+
+
+def test_a_list_whose_token_cannot_be_refreshed_now_is_unavailable() -> None:
+    cache = MemoryCache()
+    cache.set("jwt", "old-token", seconds=60)
+    client, _ = open_client(refusal(401, "AUTH_REQUIRED"), NotSent("ConnectError"), cache=cache, **LOGIN)
+    with pytest.raises(GatewayUnavailable):
+        client.list_payments()
+
+
 def test_a_401_about_the_key_or_from_somebody_between_does_not_log_in() -> None:
     for bad in (refusal(401, "INVALID_API_KEY"), answer(text=HTML, status=401)):
         client, http = open_client(bad, **LOGIN)

@@ -46,7 +46,7 @@ def test_missing_values_are_no_error_until_they_are_needed() -> None:
 
 def test_short_secrets_are_none_and_a_previous_one_does_not_stand_in() -> None:
     assert of(ipn_secret="1234567", previous_ipn_secrets=[SECRET]).ipn_secrets == ()
-    assert of(previous_ipn_secrets=["", "  ", "1234567", "12345678 "]).ipn_secrets == (SECRET, "12345678")
+    assert of(previous_ipn_secrets=["", "  ", "1234567", "changeme", "87654321 "]).ipn_secrets == (SECRET, "87654321")
 
 
 def test_no_secret_is_in_the_repr() -> None:

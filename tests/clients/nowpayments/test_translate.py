@@ -147,6 +147,11 @@ def test_children_are_summed_in_the_same_coin_only(
     assert found.other_references == (CHILD_ID,) * len(children)
 
 
+def test_coins_that_nobody_named_are_never_summed() -> None:
+    found = report("partially_paid", child(pay_currency=None), actually_paid=25.5, pay_currency=None)
+    assert (found.status, found.captured_minor, found.attention) == (S.PENDING, 2549, A.UNDERPAID)
+
+
 def test_a_refund_made_elsewhere_is_graver_than_a_wrong_asset() -> None:
     assert report("refunded", child(pay_currency="btc")).attention is A.GATEWAY_DISAGREES
 

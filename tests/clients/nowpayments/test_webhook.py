@@ -144,7 +144,7 @@ def test_a_changed_body_under_an_old_signature_is_refused(change: dict[str, Any]
         read(body, signature=VALID)
 
 
-@pytest.mark.parametrize("secret", [None, "", "       ", "1234567", " 1234567 \n"])
+@pytest.mark.parametrize("secret", [None, "", "       ", "1234567", " 1234567 \n", "changeme-changeme", "aaaaaaaaaaaa"])
 def test_without_a_usable_secret_nothing_verifies_not_even_with_a_previous_one(secret: str | None) -> None:
     for previous in ([], [SECRET]):
         with pytest.raises(GatewayMisconfigured):
@@ -243,6 +243,12 @@ def test_every_payout_word(word: str, status: PayoutStatus) -> None:
         )
     else:
         assert report.decline is None
+
+
+def test_a_card_number_in_the_error_of_a_payout_is_masked() -> None:
+    body = {**json.loads(payload("ipn_payout.json")), "status": "FAILED", "error": "memo 4111 1111 1111 1111 refused"}
+    decline = report_of(body).decline
+    assert decline is not None and decline.message == "memo [card number] refused"
 
 
 def test_a_payout_in_an_unknown_coin_has_text_but_no_minor_units() -> None:

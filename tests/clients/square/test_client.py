@@ -159,6 +159,27 @@ def test_what_a_link_cannot_do_is_refused_before_anything_is_sent(changes: dict[
     assert raised.value.code == code and http.sent == []
 
 
+@pytest.mark.parametrize(
+    "page", ["https://square.link/u/A", "https://sandbox.square.link/u/A", "https://checkout.square.site/m/A"]
+)
+def test_the_customer_is_sent_to_square_s_pages(page: str) -> None:
+    body = load("link_created")
+    body["payment_link"]["url"] = page
+    gateway, _ = open_with([answer(body)])
+    assert gateway.initiate(CASE.payment_request()).next_action.url == page
+
+
+@pytest.mark.parametrize(
+    "page", ["https://square.link.example/u/A", "http://square.link/u/A", "https://square.link", "javascript:alert(1)"]
+)
+def test_the_customer_is_sent_to_no_other_page(page: str) -> None:
+    body = load("link_created")
+    body["payment_link"]["url"] = page
+    gateway, _ = open_with([answer(body)])
+    with pytest.raises(OutcomeUnknown):
+        gateway.initiate(CASE.payment_request())
+
+
 def test_an_answer_about_another_order_is_not_believed() -> None:
     body = load("link_created")
     body["related_resources"]["orders"][0]["reference_id"] = "PAY_20200101000000_ffffffff-1"
@@ -227,6 +248,9 @@ def test_the_table_of_codes(code: str, kind: type[GatewayError]) -> None:
         (answer(text=b"<html>", status=404), OutcomeUnknown),
         (answer({}, status=200), OutcomeUnknown),
         (answer({"payment": []}, status=200), OutcomeUnknown),
+        (answer({"payment": {}}, status=200), OutcomeUnknown),
+        (answer({"payment": {"status": "COMPLETED"}}, status=200), OutcomeUnknown),
+        (answer({**errors("BAD_REQUEST"), "payment": {}}, status=400), RequestRejected),
         (answer({}, status=302), OutcomeUnknown),
         (answer(errors("BAD_REQUEST"), status=429, headers={"Retry-After": "3"}), GatewayUnavailable),
     ],
@@ -333,9 +357,21 @@ def test_an_order_whose_payments_cannot_be_read_is_only_a_hint() -> None:
 
 
 def test_a_name_that_is_no_payment_is_tried_as_an_order() -> None:
-    report, http = fetch(CASE.names(ORDER), [UNKNOWN, answer({"order": order()})])
+    names = CASE.names(ORDER, other_references=(FAILED_PAYMENT,))
+    report, http = fetch(names, [UNKNOWN, answer({"order": order()})])
     assert calls(http) == [f"GET /v2/payments/{ORDER}", f"GET /v2/orders/{ORDER}"]
     assert isinstance(report, Report) and report.status is PaymentStatus.REQUIRES_ACTION
+
+
+def test_a_payment_known_by_one_name_alone_is_not_found_at_once() -> None:
+    found, http = fetch(CASE.names(PAYMENT), [UNKNOWN])
+    assert isinstance(found, NotFound) and calls(http) == [f"GET /v2/payments/{PAYMENT}"]
+
+
+def test_a_link_whose_order_cannot_be_read_now_is_only_a_hint() -> None:
+    found, _ = fetch(CASE.names(LINK), [answer({"payment_link": load("link_created")["payment_link"]}), NotSent("x")])
+    assert isinstance(found, Report)
+    assert (found.is_hint, found.gateway_reference, found.other_references) == (True, ORDER, (LINK,))
 
 
 def test_a_link_alone_leads_to_its_order() -> None:
@@ -349,6 +385,19 @@ def test_an_answer_about_another_payment_tells_nothing() -> None:
     for names, body in ((CASE.names("pAyOther"), {"payment": direct()}), (CASE.names("oRdOther"), {"order": order()})):
         with pytest.raises(GatewayUnavailable):
             fetch(names, [answer(body)])
+
+
+@pytest.mark.parametrize("odd", [[], {"a": 1}, 7, None])
+def test_an_answer_whose_names_are_no_text_tells_nothing(odd: Any) -> None:
+    for body in ({"payment": direct(id=odd, order_id=odd)}, {"payment": direct(order_id=odd, id="pAyOther")}):
+        with pytest.raises(GatewayUnavailable):
+            fetch(CASE.names(PAYMENT), [answer(body)])
+
+
+def test_half_a_surrogate_pair_does_not_stop_a_call() -> None:
+    gateway, http = open_with([answer(load("link_created"))])
+    gateway.initiate(CASE.payment_request(customer_token="CUS\ud800"))
+    assert body_of(http)["order"]["customer_id"] == "CUS?"
 
 
 def test_a_payment_of_another_location_moves_nothing() -> None:
@@ -371,6 +420,7 @@ def test_a_lost_link_is_found_by_our_reference_among_those_of_its_time() -> None
     assert body_of(http, 2) == {"location_id": LOCATION, "order_ids": ["oRdNew", ORDER]}
     assert isinstance(report, Report) and report.next_action is not None
     assert (report.status, report.gateway_reference) == (PaymentStatus.REQUIRES_ACTION, ORDER)
+    assert report.other_references == (LINK,)  # without it the link could never be deleted
 
 
 def test_a_lost_charge_is_found_by_our_reference_among_payments_of_its_time() -> None:
@@ -492,6 +542,12 @@ def test_payments_that_cannot_be_read_after_the_deleting_leave_it_unknown() -> N
         gateway.void(VoidRequest(names=OF_LINK, idempotency_key="k"))
 
 
+def test_the_word_about_a_deleted_link_is_read_by_what_it_holds() -> None:
+    report, _ = void(CASE.names(ORDER), [DELETED])
+    assert (report.status, report.captured_minor) == (PaymentStatus.VOIDED, 0)
+    assert (report.gateway_reference, report.other_references) == (ORDER, (LINK,))
+
+
 def test_a_link_that_is_gone_already_is_what_its_order_says() -> None:
     answers = [NotSent("x"), UNKNOWN, answer({"order": order(state="CANCELED")})]
     report, _ = void(OF_LINK, answers)
@@ -540,6 +596,21 @@ def test_a_link_whose_payment_is_not_known_yet_is_asked_for_it() -> None:
     answers = [answer({"order": order(PAYMENT)}), answer({"payment": of_link()}), answer({"refund": refund()})]
     _, http = give_back(OF_LINK, answers)
     assert body_of(http, 2)["payment_id"] == PAYMENT
+
+
+def test_a_refund_whose_payment_cannot_be_told_now_is_not_refused_for_good() -> None:
+    for answers in ([answer({"order": order(PAYMENT)}), NotSent("x")], [NotSent("x")]):
+        gateway, http = open_with(answers)
+        with pytest.raises(GatewayUnavailable):
+            gateway.refund(
+                RefundRequest(names=OF_LINK, reference="REF_1", amount=Money(2500, "USD"), idempotency_key="k")
+            )
+        assert all(one.method == "GET" for one in http.sent)
+
+
+def test_a_refund_that_comes_back_without_a_reason_is_still_ours() -> None:
+    report, _ = give_back(CASE.names(PAYMENT), [answer({"refund": refund(reason=None)})])
+    assert report.reference == REFUND_REFERENCE
 
 
 def test_among_several_tries_the_paid_one_is_refunded() -> None:
@@ -701,6 +772,13 @@ def test_a_declined_charge_is_a_result_whatever_its_status(status: int) -> None:
     assert report.decline is not None and report.decline.code == "insufficient_funds"
 
 
+def test_a_declined_charge_without_our_reference_has_failed_all_the_same() -> None:
+    body = {**errors("GENERIC_DECLINE", "PAYMENT_METHOD_ERROR"), "payment": failed()}
+    report, _ = charge(answer(body, status=402))
+    assert (report.status, report.reference) == (PaymentStatus.FAILED, REFERENCE)
+    assert (report.gateway_reference, report.other_references) == (FAILED_PAYMENT, (ORDER,))
+
+
 @pytest.mark.parametrize(
     ("code", "category", "ours"),
     [
@@ -761,11 +839,17 @@ def test_a_return_only_says_what_to_fetch() -> None:
         (PAYMENT,),
         "R1",
     )
+    (older,) = returned("https://x/?checkoutId=c1&referenceId=R1").reports
+    assert (older.is_hint, older.gateway_reference, older.reference) == (True, None, "R1")
     (only,) = returned(f"https://x/?transactionId={ORDER}").reports
     assert (only.gateway_reference, only.other_references) == (ORDER, ())
 
 
-@pytest.mark.parametrize("url", ["https://pay.example.com/p/abc/return", "https://x/?orderId=", "https://x/?a=b"])
+@pytest.mark.parametrize(
+    "url",
+    ["https://pay.example.com/p/abc/return", "https://x/?orderId=", "https://x/?a=b", "https://[bad?orderId=o",
+     "https://x/?orderId=%00", "https://x/?orderId=%C3%A9", "https://x/?orderId=" + "o" * 201],
+)  # fmt: skip
 def test_the_sandbox_s_bare_return_says_nothing(url: str) -> None:
     assert returned(url).reports == ()
 

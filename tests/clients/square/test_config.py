@@ -97,8 +97,9 @@ def test_a_pasted_line_break_is_trimmed_and_the_current_key_comes_first() -> Non
     assert SquareConfig.of(given, mode=Mode.TEST).signature_keys == (KEY, OLD_KEY)
 
 
-def test_without_a_usable_current_key_the_previous_one_proves_nothing_either() -> None:
-    given = values(webhook_signature_key="aaaaaaaaaaaa", previous_webhook_signature_keys=[OLD_KEY])
+@pytest.mark.parametrize("key", ["aaaaaaaaaaaa", "changeme-changeme", "<signature key>", "short"])
+def test_without_a_usable_current_key_the_previous_one_proves_nothing_either(key: str) -> None:
+    given = values(webhook_signature_key=key, previous_webhook_signature_keys=[OLD_KEY])
     assert SquareConfig.of(given, mode=Mode.TEST).signature_keys == ()
 
 

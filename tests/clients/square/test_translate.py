@@ -110,6 +110,13 @@ def test_a_gift_card_that_covers_a_part_is_underpaid() -> None:
         PaymentStatus.CAPTURED, 5000, Attention.UNDERPAID)  # fmt: skip
 
 
+def test_more_in_all_than_was_asked_is_overpaid_and_a_tip_is_not() -> None:
+    more = translate.read_payment(of_link(tip_money=money(500), total_money=money(12051)))
+    assert (more.captured_minor, more.attention) == (11550, Attention.OVERPAID)
+    assert translate.read_payment(of_link("PENDING", total_money=money(12051))).attention is None
+    assert translate.read_payment(of_link(total_money=money(12051, "CAD"))).attention is None
+
+
 def test_without_approved_money_the_amount_counts() -> None:
     report = translate.read_payment(of_link(approved_money=None))
     assert (report.captured_minor, report.attention) == (11550, None)
@@ -132,7 +139,7 @@ def test_without_approved_money_the_amount_counts() -> None:
         (of_link("CANCELED", updated_at="2026-11-28T00:00:00Z"), PaymentStatus.EXPIRED, None, 0),
         (direct("FAILED"), PaymentStatus.FAILED, None, 0),
         (of_link("FAILED"), PaymentStatus.PENDING, None, None),
-        (of_link("FAILED", order_id=None), PaymentStatus.FAILED, None, 0),
+        (of_link("FAILED", order_id=None), PaymentStatus.PENDING, None, None),
         (of_link("SOMETHING_NEW"), PaymentStatus.PENDING, None, None),
         (of_link(status=7), PaymentStatus.PENDING, None, None),
     ],
@@ -146,6 +153,12 @@ def test_the_status_table(
 
 def test_a_payment_never_tells_a_running_sum_of_refunds() -> None:
     assert translate.read_payment(of_link(refunded_money=money(2500))).refunded_minor is None
+
+
+def test_a_call_that_makes_no_link_s_payment_tells_so_by_itself() -> None:
+    report = translate.read_payment(of_link("FAILED"), is_direct=True)
+    assert (report.status, report.captured_minor) == (PaymentStatus.FAILED, 0)
+    assert (report.gateway_reference, report.other_references, report.reference) == (PAYMENT, (ORDER,), None)
 
 
 def test_names_of_a_link_s_payment_and_of_a_direct_one() -> None:
@@ -212,7 +225,7 @@ def test_without_a_risk_level_nothing_is_said() -> None:
         ({"receipt_url": "http://[bad"}, None),
         ({"application_details": {"application_id": "sandbox-sq0idb-x"}}, Mode.TEST),
         ({"application_details": {"application_id": "sq0idp-x"}}, None),
-        ({"application_details": {"application_id": "sandbox-x"}, "receipt_url": RECEIPTS["live"]}, None),
+        ({"application_details": {"application_id": "sandbox-x"}, "receipt_url": RECEIPTS["live"]}, Mode.TEST),
     ],
 )
 def test_signs_of_the_environment(signs: dict[str, Any], mode: Mode | None) -> None:
@@ -252,10 +265,19 @@ def test_a_failed_payment_without_a_reason_is_declined_all_the_same() -> None:
     assert decline is not None and (decline.code, decline.gateway_code) == ("declined", None)
 
 
-@pytest.mark.parametrize("junk", [None, 7, "x", [], {"id": 7}, [{"code": 7}]])
+def test_a_card_number_in_the_bank_s_own_words_is_masked() -> None:
+    error = {"category": "PAYMENT_METHOD_ERROR", "code": "CVV_FAILURE", "detail": "Card 4111 1111 1111 1111 refused"}
+    decline = facts.read_decline([error])
+    assert decline is not None and decline.message == "Card [card number] refused"
+
+
+@pytest.mark.parametrize(
+    "junk", [None, 7, "x", [], {"id": 7}, [{"code": 7}], [{"code": []}], {"errors": [{"code": {}}]}]
+)
 def test_members_of_any_type_are_read_without_a_crash(junk: Any) -> None:
     for name in load("payment_completed"):
         translate.read_payment({**load("payment_completed"), name: junk})
+        translate.read_payment({**failed(), name: junk})
     for name in order(PAYMENT):
         translate.read_order({**order(PAYMENT), name: junk})
     for name in refund():
@@ -276,6 +298,13 @@ def test_a_created_link_redirects_and_is_known_by_its_order() -> None:
     assert (report.gateway_reference, report.other_references) == (ORDER, (LINK,))
     assert report.next_action == Redirect(url="https://sandbox.square.link/u/DOCEXMPL")
     assert report.captured_minor is None
+
+
+@pytest.mark.parametrize("url", ["https://square.link/u/a\n", "https://square.link/\u00e9", 7])
+def test_a_page_that_is_no_plain_address_is_unreadable(url: Any) -> None:
+    body = load("link_created")
+    body["payment_link"]["url"] = url
+    assert translate.read_link(body, reference="PAY_1") is None
 
 
 @pytest.mark.parametrize("lacking", ["order_id", "url"])
@@ -329,6 +358,12 @@ def test_the_refund_table(word: str, status: RefundStatus) -> None:
     assert (report.decline is not None) == (status is RefundStatus.FAILED)
 
 
+@pytest.mark.parametrize("amount", ["2500", 25.5, True, None])
+def test_a_refund_of_an_amount_that_cannot_be_believed_moves_nothing(amount: Any) -> None:
+    report = translate.read_refund(refund("COMPLETED", amount_money={"amount": amount, "currency": "USD"}))
+    assert (report.status, report.refunded_minor, report.attention) == (None, None, Attention.MISMATCH)
+
+
 @pytest.mark.parametrize(
     ("state", "status", "withdrawn"),
     [
@@ -379,3 +414,4 @@ def test_a_key_that_is_too_long_becomes_the_same_hash_every_time() -> None:
     long = building.fit_key("k" * 46)
     assert len(long) == 45 and long == building.fit_key("k" * 46) != building.fit_key("k" * 47)
     assert building.fit_key("k" * 192, 192) == "k" * 192
+    assert len(building.fit_key("half a pair: \ud800")) == 45
