@@ -32,10 +32,12 @@ NOT_FOUND: Final = "not_found"
 NOT_FOUND_CODES: Final = frozenset({
     "INVALID_MERCHANT_ORDER_ID", "MERCHANT_ORDER_MAPPING_NOT_FOUND", "MAPPING_NOT_FOUND", "REFUND_NOT_FOUND",
 })  # fmt: skip
-# Unconfirmed: seen in an SDK's test as the text "Refund ID Duplicated"; compared without case and separators.
-DUPLICATE_CODES: Final = frozenset({"REFUND_ID_DUPLICATED"})
+# Unconfirmed: seen in an SDK's test as the text "Refund ID Duplicated"; any code or message with this word counts, for a
+# refund that is taken for refused gives its amount free a second time.
+DUPLICATE: Final = "DUPLICAT"
 # Unconfirmed: in the SDK's map without a meaning. 408 is not there, but a gateway that waited may have begun.
 UNKNOWN_STATUSES: Final = frozenset({408, 409, 410, 417, 422})
+TIMED_OUT: Final = 408  # says nothing about the keys or the order
 
 _CODE: Final = re.compile(r"[A-Z][A-Z0-9_]{1,60}", re.ASCII)
 
@@ -171,7 +173,7 @@ def _read_token(response: HttpResponse) -> Token:
             raise GatewayUnavailable("PhonePe's answer holds no token", http_status=response.status)
         return token
     reason = f"PhonePe gave no token: it answered {response.status}"
-    if response.status == 429 or not 400 <= response.status < 500:
+    if response.status in {TIMED_OUT, 429} or not 400 <= response.status < 500:
         raise _error_of(GatewayUnavailable, reason, response, body)
     # Whatever its code: id, secret, version or the environment is wrong.
     raise _error_of(GatewayMisconfigured, f"{reason}: check client id, secret and version", response, body)
@@ -183,6 +185,8 @@ def _read(call: Call, response: HttpResponse) -> dict[str, Any]:
     if 200 <= response.status < 300:
         if body is None:
             raise call.unreadable("the answer is not readable", response)
+        if not call.is_write and "state" not in body and NOT_FOUND_CODES & _codes(body):
+            raise _error_of(RequestRejected, "PhonePe knows no such id", response, body, code=NOT_FOUND)
         return body
     raise _error(call, response, body or {})
 
@@ -202,10 +206,12 @@ def _error(call: Call, response: HttpResponse, body: Mapping[str, Any]) -> Gatew
     codes = _codes(body)
     if NOT_FOUND_CODES & codes:
         return _error_of(RequestRejected, f"{reason}: unknown id", response, body, code=NOT_FOUND)
-    if call.is_write and DUPLICATE_CODES & codes:
+    if call.path == REFUND.path and any(DUPLICATE in code for code in codes):
         return _error_of(OutcomeUnknown, f"{reason}: the id was used by an earlier try", response, body)
     if call.is_write and status in UNKNOWN_STATUSES:
         return _error_of(OutcomeUnknown, reason, response, body)
+    if status == TIMED_OUT:
+        return _error_of(GatewayUnavailable, reason, response, body)
     return _error_of(RequestRejected, reason, response, body)
 
 

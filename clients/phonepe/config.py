@@ -244,6 +244,7 @@ DESCRIPTION: Final = Description(
     ),
     # A bank may answer just before the expiry.
     rereads_after_seconds=(60, 3600),
+    abandons_unanswered=True,  # the page's address is told once, in the answer, and cannot be asked for again
     default_expiry_seconds=DEFAULT_EXPIRY_SECONDS,
     idempotency_seconds=None,
     manual_capture=False,

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Final
 
-from clients.phonepe.values import Body, member, read_id, read_milliseconds, read_text, rows
+from clients.phonepe.values import Body, member, read_id, read_message, read_milliseconds, read_text, rows
 from core.gateways.types import Decline, Method, PaymentStatus, RefundStatus
 
 EXPIRED: Final = "expired"
@@ -54,7 +54,6 @@ KINDS: Final[Mapping[str, str]] = {
     "NET_BANKING": "netbanking",
     "WALLET": "wallet",
 }
-MAX_NAMES: Final = 8
 
 
 def attempts(body: Body) -> list[Body]:
@@ -67,7 +66,8 @@ def read_decline(body: Body, status: PaymentStatus | RefundStatus) -> Decline | 
     if status in {PaymentStatus.FAILED, PaymentStatus.EXPIRED, RefundStatus.FAILED}:
         return _decline(_places(body), EXPIRED if status is PaymentStatus.EXPIRED else "declined", body)
     last = _last(body)
-    is_open = status in {PaymentStatus.PENDING, PaymentStatus.REQUIRES_ACTION}
+    # By identity: a refund's "pending" equals a payment's, and says nothing of the kind.
+    is_open = status is PaymentStatus.PENDING or status is PaymentStatus.REQUIRES_ACTION
     return _decline([last], "declined", body) if is_open and last.get("state") == "FAILED" else None
 
 
@@ -79,7 +79,7 @@ def _places(body: Body) -> list[Body]:
 def _decline(places: list[Body], otherwise: str, body: Body) -> Decline:
     codes = list(_codes(places))
     known = next((code for code in codes if code in DECLINE), None)
-    message = read_text(member(body, "errorContext").get("description"))
+    message = read_message(member(body, "errorContext").get("description"))
     if known is not None:
         return Decline(code=DECLINE[known], gateway_code=known, message=message)
     details = (read_text(place.get("detailedErrorCode"), max_length=60) for place in places)
@@ -130,9 +130,14 @@ def read_method(body: Body) -> Method | None:
 
 def names_of(body: Body) -> tuple[str, ...]:
     """The transaction of the telling attempt and the bank's reference for it (UTR)."""
-    attempt = _telling(body)
-    found = [read_id(attempt.get("transactionId")), _first(attempt, "rail", "utr")]
-    return tuple(dict.fromkeys(name for name in found if name))[:MAX_NAMES]
+    found = [*own_names_of(body), _first(_telling(body), "rail", "utr")]
+    return tuple(dict.fromkeys(name for name in found if name))
+
+
+def own_names_of(body: Body) -> tuple[str, ...]:
+    """PhonePe's transaction alone: a sandbox may give one UTR to many payments, so none is looked up by it."""
+    found = read_id(_telling(body).get("transactionId"))
+    return (found,) if found else ()
 
 
 def _first(attempt: Body, group: str, name: str) -> str | None:

@@ -104,6 +104,8 @@ class PhonePeGateway(Gateway, CanRefund):
     def refund(self, request: RefundRequest) -> Report:
         """Never final at once. One at a time for an order; a failed one is tried again under a new reference."""
         body = self._client.refund(translate.build_refund(request))
+        if read_id(body.get("merchantRefundId")) not in {None, request.reference}:
+            raise REFUND.unreadable("the answer is about something else than was asked")
         lacking = [
             name for name, read in (("refundId", read_id), ("state", read_word), ("amount", read_minor))
             if read(body.get(name)) is None
@@ -139,8 +141,9 @@ class PhonePeGateway(Gateway, CanRefund):
             return self._refused(f"PhonePe gives a token, but {error.reason}.")
         except GatewayUnavailable as error:
             return self._accepted(f"not reached just now ({error.reason})")
-        except RequestRejected:
-            pass  # it does not know the order, so it knows us
+        except RequestRejected as error:
+            if error.code != NOT_FOUND:
+                return self._accepted(f"takes the token, but does not say that there is no such order ({error.reason})")
         return self._accepted("takes the token")
 
     def _refused(self, message: str) -> CredentialCheck:
@@ -169,6 +172,7 @@ class PhonePeGateway(Gateway, CanRefund):
         except RequestRejected as error:
             if error.http_status == 400 and self._exists(reference):
                 # The refusal of a used id reads like bad input. Whoever created it, its page was never told to us.
+                # Unconfirmed: one sentence says that an order still in CREATED is not refused: its page is told then.
                 raise OutcomeUnknown(
                     "the order exists already: an earlier try got through",
                     gateway_code=error.gateway_code,
@@ -218,4 +222,4 @@ def _check_answers(body: Body, name: str, asked: str | None) -> None:
         raise GatewayUnavailable("the answer has neither an id nor a state")
     told = read_id(body.get(name))
     if asked and told is not None and told != asked:
-        raise GatewayUnavailable("the answer is about something else than was asked")
+        raise OutcomeUnknown("the answer is about something else than was asked")  # nothing was learned

@@ -28,6 +28,7 @@ from clients.phonepe.values import (
     Body,
     Unreadable,
     read_id,
+    read_message,
     read_milliseconds,
     read_minor,
     read_text,
@@ -161,6 +162,9 @@ def read_created(body: Body) -> tuple[str, str]:
         raise Unreadable("the new order is not pending")
     if not isinstance(url, str) or not url.startswith(("https://", "http://")):
         raise Unreadable("the answer has no redirectUrl")
+    # A browser takes a backslash for "/" and drops line breaks, so what such a text leads to is not what is checked later.
+    if not all("!" <= char <= "~" for char in url) or "\\" in url:
+        raise Unreadable("the redirectUrl is not an address")
     return order_id, url
 
 
@@ -237,7 +241,7 @@ def read_dispute(body: Body, event: str) -> Report:
         asset=_asset(body),
         amount_minor=read_minor(body.get("amount")),
         respond_by=read_milliseconds(body.get("respondBy")),
-        dispute_reason=read_text(body.get("reason")),
+        dispute_reason=read_message(body.get("reason")),
         attention=Attention.DISPUTED,
         raw=redact(body),
     )

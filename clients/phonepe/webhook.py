@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
+from clients.phonepe.facts import own_names_of
 from clients.phonepe.translate import DISPUTE_STATUS, read_attempt, read_dispute, read_payment, read_refund
 from clients.phonepe.values import Body, member, read_word
 from core import strict_json
@@ -56,6 +57,7 @@ def read(delivery: WebhookDelivery, *, mode: Mode, merchant_id: str | None) -> W
     try:
         body = strict_json.load_object(delivery.body)
     except strict_json.InvalidJSON as error:
+        # Unconfirmed: documented samples with a key twice or a trailing comma are taken for misprints; asking tells.
         return WebhookReading(event_key=event_key, note=f"verified but unreadable: {error}")
     event, payload = event_of(body), member(body, "payload")
     read_one = _reader(event)
@@ -64,6 +66,8 @@ def read(delivery: WebhookDelivery, *, mode: Mode, merchant_id: str | None) -> W
     report = read_one(payload)
     if not payload or (report.about is not Subject.DISPUTE and not _has_name(report)):
         return WebhookReading(event_key=event_key, event_type=event, note="the event names no order")
+    if report.about is Subject.PAYMENT:  # by its names a payment is looked up
+        report = replace(report, other_references=own_names_of(payload))
     report = against(replace(report, mode=mode, is_hint=True), merchant_id)
     return WebhookReading(
         event_key=event_key, event_type=event, reports=(report,), attention=_attention(report, merchant_id)
@@ -72,11 +76,8 @@ def read(delivery: WebhookDelivery, *, mode: Mode, merchant_id: str | None) -> W
 
 def event_of(body: Body) -> str:
     """`event` where it is given, else the name that `type` stands for."""
-    event = read_word(body.get("event"))
-    if event is not None:
-        return event.lower()
-    kind = (read_word(body.get("type")) or "unknown").lower()
-    return TWINS.get(kind, kind)
+    name = (read_word(body.get("event")) or read_word(body.get("type")) or "unknown").lower()
+    return TWINS.get(name, name)
 
 
 def against(report: Report, merchant_id: str | None) -> Report:

@@ -32,6 +32,7 @@ NOT_FOUND: Final = "not_found"
 NOT_FOUND_CODE: Final = "TRANSACTION_NOT_FOUND"
 DUPLICATE_CODE: Final = "INVALID_TRANSACTION_ID"
 NOTHING_SAID: Final = "INTERNAL_SERVER_ERROR"
+TIMED_OUT: Final = 408  # Unconfirmed: not documented; a gateway that waited may have begun
 WRONG_KEYS: Final[Mapping[str, str]] = {
     "AUTHORIZATION_FAILED": "the signature is refused; check merchant id, salt key and salt index, all of this mode",
     "401": "the signature is refused; check merchant id, salt key and salt index, all of this mode",
@@ -124,7 +125,7 @@ def _read(call: Call, response: HttpResponse) -> dict[str, Any]:
     if status == 429:
         # Unconfirmed: the text of its code, which is not looked at.
         raise _error(GatewayUnavailable, reason, response)
-    if not (200 <= status < 300 or 400 <= status < 500):
+    if status == TIMED_OUT or not (200 <= status < 300 or 400 <= status < 500):
         raise _error(type(call.unlearned(reason)), reason, response)
     body = _object_of(response)
     code = read_code(body or {})

@@ -175,7 +175,12 @@ class PhonePeV1Gateway(Gateway, CanRefund, CanReadReturn):
 
 
 def _is_their_page(url: str) -> bool:
-    """An https address of PhonePe's domain, without a login or a port of its own."""
+    """An https address of PhonePe's domain, without a login or a port of its own.
+
+    A browser takes a backslash for "/" and drops line breaks, so a text with such characters leads elsewhere than it seems.
+    """
+    if not all("!" <= char <= "~" for char in url) or "\\" in url:
+        return False
     try:
         parts = urlsplit(url)
         host, is_plain = parts.hostname or "", parts.port is None and parts.username is None

@@ -27,7 +27,10 @@ _MAX_FIELDS: Final = 100
 
 
 def read_return(delivery: WebhookDelivery, *, salts: Mapping[str, tuple[str, ...]], mode: Mode) -> ReturnReading:
-    """Never raises. `verified` is None where there is no checksum. Fields of the form, else of the query string."""
+    """Never raises. `verified` is None where there is no checksum. Fields of the form, else of the query string.
+
+    Unconfirmed: that a GET carries the form's fields in its query; a public log shows it, no page promises it.
+    """
     fields = _fields(delivery.body) if delivery.method.upper() == "POST" else _fields(_query(delivery.url))
     checksum = fields.get("checksum", "").strip()
     text = "".join(fields.get(name, "") for name in SIGNED)

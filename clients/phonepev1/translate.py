@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from clients.phonepev1.config import ASSET, MAX_REFERENCE, MAX_USER, MINIMUM_MINOR, REFERENCE_ALPHABET
-from clients.phonepev1.values import Body, member, read_code, read_id, read_minor, read_text, redact
+from clients.phonepev1.values import Body, member, read_code, read_id, read_message, read_minor, read_text, redact
 from core.gateways.errors import RequestRejected
 from core.gateways.types import (
     Attention,
@@ -282,7 +282,7 @@ def _decline(body: Body, code: str) -> Decline:
     data = member(body, "data")
     theirs = read_text(data.get("responseCode"), max_length=60) or code
     ours = BY_CUSTOMER if code in ENDED_BY_CUSTOMER else DECLINE.get(theirs, "declined")
-    message = read_text(data.get("responseCodeDescription")) or read_text(body.get("message"))
+    message = read_message(data.get("responseCodeDescription")) or read_message(body.get("message"))
     return Decline(code=ours, gateway_code=theirs, message=message)
 
 

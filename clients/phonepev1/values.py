@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
 
+from core.gateways.redaction import mask_card_numbers
+
 Body = Mapping[str, Any]
 
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
@@ -39,6 +41,12 @@ def read_text(value: object, *, max_length: int = 200) -> str | None:
         return None
     clean = "".join(char for char in value[: 4 * max_length] if char.isprintable()).strip()
     return clean[:max_length] or None
+
+
+def read_message(value: object) -> str | None:
+    """A sentence for people. Whoever writes such sentences may have put a card number into one."""
+    text = read_text(value)
+    return mask_card_numbers(text) if text else None
 
 
 def read_code(body: Body) -> str | None:

@@ -59,6 +59,14 @@ class Asked:
         """The same, with `members` where nothing was said."""
         return Asked({**members, **{key: one for key, one in self._value.items() if one is not None}}, self._about)
 
+    def has_one_name(self) -> bool:
+        """Whether `reference` is all that a refund and its payment are called."""
+        return self.has("reference") and not any(map(self.has, ("refund_reference", "payment", "payment_reference")))
+
+    def naming_the_refund(self) -> Asked:
+        """The same, of a payment whose name nobody told."""
+        return self.with_defaults(payment_reference=_DEFAULT_REFERENCE)
+
     # --- requests of the port ---
 
     def payment_request(self) -> PaymentRequest:

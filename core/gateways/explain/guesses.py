@@ -26,6 +26,14 @@ _ELEMENT: Final = re.compile(r"<([A-Za-z0-9_]{1,60})>([^<>&]{1,128})</")
 
 def variants(operation: str, asked: Asked, about: Description, given: Given) -> Iterator[Asked]:
     """`asked` as it stands, then every other way of paying, then each with the names that the answer itself holds."""
+    yield from _as_told(operation, asked, about, given)
+    if operation == "refund" and asked.has_one_name():
+        # One name stood for payment and refund. Where no use could be made of that, it is the refund's, or the payment's.
+        yield asked.naming_the_refund()
+        yield from (asked.with_defaults(refund_reference=name) for name in _names(given))
+
+
+def _as_told(operation: str, asked: Asked, about: Description, given: Given) -> Iterator[Asked]:
     ways = list(_ways(asked, about, given)) if operation == "initiate" else [asked]
     member = "reference" if operation == "initiate" else "gateway_reference"
     if asked.has(member) or given.response is None or given.response.status >= 300:

@@ -286,6 +286,7 @@ def test_a_token_refused_twice_is_misconfigured(operation: str) -> None:
     [
         (NotSent("x"), GatewayUnavailable), (NoAnswer("x"), GatewayUnavailable), (refusal(500), GatewayUnavailable),
         (refusal(429), GatewayUnavailable), (answer(text=b"", status=503), GatewayUnavailable), (answer({}), GatewayUnavailable),
+        (refusal(408), GatewayUnavailable),
         (answer(text="<html>"), GatewayUnavailable), (answer(token_body("a b")), GatewayUnavailable),
         (refusal(400, "BAD_REQUEST"), GatewayMisconfigured), (refusal(401), GatewayMisconfigured),
         (refusal(403), GatewayMisconfigured), (refusal(404), GatewayMisconfigured),
@@ -327,6 +328,7 @@ def test_without_credentials_nothing_is_sent() -> None:
         (refusal(403, "FORBIDDEN"), GatewayMisconfigured, GatewayMisconfigured),
         (refusal(404), RequestRejected, RequestRejected),
         (answer(text="<html>", status=404), RequestRejected, RequestRejected),
+        (refusal(408), OutcomeUnknown, GatewayUnavailable),
         (refusal(409), OutcomeUnknown, RequestRejected),
         (refusal(410), OutcomeUnknown, RequestRejected),
         (refusal(417), OutcomeUnknown, RequestRejected),
@@ -349,7 +351,10 @@ def test_the_class_of_every_answer(
 @pytest.mark.parametrize("status", [400, 404, 409])
 def test_an_unknown_id_is_not_found_whatever_the_status(code: str, status: int) -> None:
     for operation in READS:
-        assert isinstance(Desk(TOKEN, refusal(status, code)).run(operation), NotFound)
+        for told in (refusal(status, code), refusal(200, code)):
+            assert isinstance(Desk(TOKEN, told).run(operation), NotFound)
+    for operation in WRITES:  # a write that was answered like a success and says nothing of one
+        assert type(raised(operation, TOKEN, refusal(200, code))) is OutcomeUnknown
     for told in (refusal(status, code), refusal(status, "OTHER", errorCode=code)):
         error = raised("refund", TOKEN, told)
         assert (type(error), error.code) == (RequestRejected, "not_found")
@@ -357,7 +362,12 @@ def test_an_unknown_id_is_not_found_whatever_the_status(code: str, status: int) 
 
 @pytest.mark.parametrize(
     "told",
-    [{"code": "Refund ID Duplicated"}, {"errorCode": "REFUND_ID_DUPLICATED"}, {"message": "Refund ID Duplicated."}],
+    [
+        {"code": "Refund ID Duplicated"},
+        {"errorCode": "REFUND_ID_DUPLICATED"},
+        {"message": "Refund ID Duplicated."},
+        {"code": "BAD_REQUEST", "message": "Duplicate merchantRefundId: rf-000417-1"},
+    ],
 )
 def test_a_refund_id_that_was_used_is_an_earlier_try_that_got_through(told: dict[str, Any]) -> None:
     assert type(raised("refund", TOKEN, answer({"success": False, **told}, status=400))) is OutcomeUnknown
@@ -401,7 +411,9 @@ def test_when_to_return_is_told() -> None:
         {"redirectUrl": None}, {"redirectUrl": "https://phonepe.com.evil.example/x"}, {"redirectUrl": "http://mercury.phonepe.com/x"},
         {"redirectUrl": "https://evilphonepe.com/x"}, {"redirectUrl": "https://phonepe.com@evil.example/x"}, {"orderId": None},
         {"redirectUrl": "https://user@mercury.phonepe.com/x"}, {"redirectUrl": "https://mercury.phonepe.com:444/x"},
-        {"redirectUrl": "https://[x"}, {"state": "COMPLETED"}, {"state": None},
+        {"redirectUrl": "https://[x"}, {"state": "COMPLETED"}, {"state": None}, {"state": "CREATED"},
+        {"redirectUrl": "https://evil.example\\.phonepe.com/x"}, {"redirectUrl": "https://mercury.phonepe.com/x\r\ny: z"},
+        {"redirectUrl": "https://mercury.phonepe.com/ x"},
     ],
 )  # fmt: skip
 def test_an_incomplete_answer_of_the_create_is_unknown(change: dict[str, Any]) -> None:
@@ -413,7 +425,10 @@ def test_the_page_is_given_on_exactly_as_received(page: str) -> None:
     assert Desk(TOKEN, answer({**CREATED, "redirectUrl": page})).initiate().next_action == Redirect(url=page)
 
 
-@pytest.mark.parametrize("change", [{"refundId": None}, {"state": None}, {"amount": None}, {"amount": "much"}])
+@pytest.mark.parametrize(
+    "change",
+    [{"refundId": None}, {"state": None}, {"amount": None}, {"amount": "much"}, {"merchantRefundId": "rf-other"}],
+)
 def test_an_incomplete_answer_of_the_refund_is_unknown(change: dict[str, Any]) -> None:
     assert type(raised("refund", TOKEN, answer({**REFUNDING, **change}))) is OutcomeUnknown
 
@@ -434,14 +449,14 @@ def test_an_answer_that_does_not_repeat_our_name_belongs_to_what_was_asked() -> 
 
 @pytest.mark.parametrize("told", [{"merchantOrderId": "inv-other"}, {"orderId": "OMO-other"}])
 def test_an_answer_about_another_order_says_nothing(told: dict[str, Any]) -> None:
-    assert type(raised("fetch", TOKEN, answer(order(**told)))) is GatewayUnavailable
+    assert type(raised("fetch", TOKEN, answer(order(**told)))) is OutcomeUnknown
 
 
 @pytest.mark.parametrize(
     "told", [{"merchantRefundId": "rf-other"}, {"refundId": "OMR-other"}, {"originalMerchantOrderId": "inv-other"}]
 )
 def test_an_answer_about_another_refund_says_nothing(told: dict[str, Any]) -> None:
-    assert type(raised("fetch_refund", TOKEN, answer(refund(**told)))) is GatewayUnavailable
+    assert type(raised("fetch_refund", TOKEN, answer(refund(**told)))) is OutcomeUnknown
 
 
 def test_a_refund_begins_pending_and_gives_nothing_back_yet() -> None:
@@ -495,6 +510,8 @@ def test_a_token_host_that_does_not_answer_says_nothing_about_the_keys() -> None
 def test_a_payment_host_that_does_not_answer_leaves_the_keys_proven() -> None:
     ok, details, _ = check(TOKEN, refusal(503))
     assert ok is True and details["payment host"].startswith("not reached just now")
+    ok, details, _ = check(TOKEN, refusal(404))
+    assert ok is True and details["payment host"].startswith("takes the token, but does not say")
 
 
 def test_the_merchant_and_a_missing_webhook_are_shown() -> None:

@@ -155,6 +155,7 @@ def test_the_description_of_money_references_and_proof() -> None:
     assert (rule.max_length, len(set(rule.alphabet)), {"-", "_", "a", "Z", "0"} <= set(rule.alphabet)) == (63, 64, True)
     assert DESCRIPTION.webhook_proof is WebhookProof.WEAK
     assert (DESCRIPTION.manual_capture, DESCRIPTION.idempotency_seconds) == (False, None)
+    assert DESCRIPTION.abandons_unanswered is True  # nobody holds the page of an order whose answer was lost
 
 
 def test_polling_follows_the_mandatory_schedule_to_the_second() -> None:

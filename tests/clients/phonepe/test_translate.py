@@ -314,6 +314,13 @@ def test_the_first_known_code_of_a_failed_order_wins(changes: dict[str, Any], de
     assert read({**order("FAILED", paymentDetails=[attempt("FAILED")]), **changes}).decline == decline
 
 
+def test_no_card_number_is_told_in_the_reason() -> None:
+    told = order("FAILED", errorCode="Z9", errorContext={"description": "card 4242 4242 4242 4242 was refused"})
+    assert read(told).decline == Decline(
+        code="insufficient_funds", gateway_code="Z9", message="card [card number] was refused"
+    )
+
+
 def test_an_expired_order_says_so() -> None:
     assert read(order("FAILED", detailedErrorCode="ORDER_EXPIRED")).decline == Decline(
         code="expired", gateway_code="ORDER_EXPIRED"
@@ -403,6 +410,12 @@ def test_a_refund_that_failed_says_why_and_gave_nothing_back() -> None:
 def test_a_confirmed_refund_is_pending_even_beside_a_code_of_success() -> None:
     report = translate.read_refund(refund_body("CONFIRMED", errorCode="SUCCESS", detailedErrorCode="Z9"))
     assert (report.status, report.refunded_minor, report.decline) == (R.PENDING, 0, None)
+
+
+def test_a_pending_refund_is_not_declined_by_an_attempt_that_failed() -> None:
+    for state in ("PENDING", "CONFIRMED", "CREATED", "NEW"):
+        told = refund_body(state, paymentDetails=[attempt("FAILED", errorCode="Z9")])
+        assert translate.read_refund(told).decline is None
 
 
 def test_a_refund_is_its_own_amount_and_no_running_total() -> None:

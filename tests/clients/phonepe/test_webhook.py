@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from clients.phonepe import webhook
 from clients.phonepe.gateway import PhonePeGateway
 from core.gateways.errors import GatewayMisconfigured, WebhookRejected
 from core.gateways.testing import FakeHttp, MemoryCache, fixed_clock
@@ -71,6 +72,18 @@ def paid(**changes: Any) -> WebhookDelivery:
 def test_the_header_of_the_reference_verifies() -> None:
     assert proof("shop_hook_01", PASSWORD) == HEADER
     assert report_of(raw_delivery(payload("order_completed.json"))).captured_minor == 129900
+
+
+def test_both_published_headers_are_made_to_the_byte() -> None:
+    # An SDK's test, and the sample of the SDK's documentation (its password is too short to be one here).
+    published = "bc842c31a9e54efe320d30d948be61291f3ceee4766e36ab25fa65243cd76e0e"
+    login = {"webhook_username": "username", "webhook_password": "password"}
+    assert report_of(replace(paid(), headers={"authorization": published}), **login).captured_minor == 129900
+    sample = "ef4c914c591698b268db3c64163eafda7209a630f236ebf0eebf045460df723a"
+    assert webhook.proof("user", "pass").decode() == sample
+    short = {"webhook_username": "user", "webhook_password": "pass"}
+    with pytest.raises(GatewayMisconfigured):
+        read(replace(paid(), headers={"authorization": sample}), **short)
 
 
 @pytest.mark.parametrize("spelled", [f" {HEADER}", f"{HEADER}\r\n", f"\t{HEADER} "])
@@ -150,6 +163,12 @@ def test_a_completed_order_repeats_its_claim_as_a_hint() -> None:
     assert report.occurred_at == datetime(2025, 1, 1, 6, 31, 40, tzinfo=UTC)
 
 
+def test_a_payment_is_not_looked_up_by_the_banks_reference() -> None:
+    # The sandbox may answer every payment with the same UTR: a webhook that named it would be about two payments.
+    told = paid(paymentDetails=[attempt(rail={"type": "UPI", "utr": "206378866112"})])
+    assert report_of(told).other_references == (TRANSACTION_ID,)
+
+
 def test_the_mode_is_that_of_the_account() -> None:
     assert report_of(paid(), mode=Mode.LIVE).mode is Mode.LIVE
 
@@ -197,6 +216,7 @@ def test_an_older_delivery_carries_only_the_type(kind: str, event: str) -> None:
     body = json.dumps({"type": kind, "payload": order(merchantOrderId=REFERENCE)}).encode()
     reading = read(raw_delivery(body))
     assert reading.event_type == event and reading.reports[0].reference == REFERENCE
+    assert read(delivery(kind, order(merchantOrderId=REFERENCE))).event_type == event  # in the place of the new name
 
 
 def test_the_event_wins_over_the_type() -> None:

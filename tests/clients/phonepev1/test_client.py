@@ -260,6 +260,7 @@ UNKNOWN, UNAVAILABLE, WRONG, REJECTED = OutcomeUnknown, GatewayUnavailable, Gate
         (answer([]), UNKNOWN, UNAVAILABLE),
         (answer({"success": True, "data": {}}), UNKNOWN, UNAVAILABLE),
         (answer({"success": True, "code": None}), UNKNOWN, UNAVAILABLE),
+        (refusal(408), UNKNOWN, UNAVAILABLE),
         (refusal(429, "TOO_MANY_REQUESTS"), UNAVAILABLE, UNAVAILABLE),
         (refusal(429, "TRANSACTION_NOT_FOUND"), UNAVAILABLE, UNAVAILABLE),
         (refusal(401), WRONG, WRONG),
@@ -338,7 +339,8 @@ def _page(url: Any) -> dict[str, Any]:
         {**created(), "success": False}, {**created(), "success": "true"}, {**created(), "success": None}, {**created(), "data": None},
         created(instrumentResponse=None), _page(None), _page(""), _page(7), _page("https://phonepe.com.evil.example/x"),
         _page("http://mercury.phonepe.com/x"), _page("https://evilphonepe.com/x"), _page("https://phonepe.com@evil.example/x"),
-        _page("https://mercury.phonepe.com:444/x"), _page("https://[x"), created(merchantTransactionId="inv-other"),
+        _page("https://evil.example\\.phonepe.com/x"), _page("https://mercury.phonepe.com/x\r\ny: z"),
+        _page("https://mercury.phonepe.com/ x"), _page("https://mercury.phonepe.com:444/x"), _page("https://[x"), created(merchantTransactionId="inv-other"),
         created(merchantId="OTHERSHOPUAT"), told("PAYMENT_ERROR", "FAILED"), told(),
     ],
 )  # fmt: skip

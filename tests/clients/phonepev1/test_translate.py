@@ -143,6 +143,11 @@ def test_a_decline_has_our_word_and_theirs(theirs: str, ours: str) -> None:
     assert (report.status, report.decline) == (S.FAILED, Decline(code=ours, gateway_code=theirs, message="why"))
 
 
+def test_no_card_number_is_told_in_the_reason() -> None:
+    report = read("PAYMENT_ERROR", "FAILED", responseCode="Z9", responseCodeDescription="4242424242424242 was refused")
+    assert report.decline == Decline(code="insufficient_funds", gateway_code="Z9", message="[card number] was refused")
+
+
 def test_without_a_response_code_the_root_code_is_told() -> None:
     report = read("PAYMENT_ERROR", "FAILED")
     assert report.decline == Decline(code="declined", gateway_code="PAYMENT_ERROR", message="text")

@@ -155,3 +155,37 @@ def test_nowpayments_requests_are_built_without_its_key_and_need_no_preflight() 
 def test_nowpayments_has_no_refund() -> None:
     found = nowpayments(answer={"operation": "refund", "status": 200, "body": "{}"})
     assert (found["error"], found["reason"]) == ("RequestRejected", "nowpayments cannot refund")
+
+
+PHONEPE = {
+    "client_id": "TEST-M00DEMO_25010",
+    "client_secret": "0d5b7c1e-4a2f-4c39-8e61-2b90f7a1d3c4",
+    "client_version": "1",
+}
+PHONEPE_V1 = {"merchant_id": "DEMOSHOPUAT", "salt_key": "4f1d2c3b-0a9e-4d8c-b7a6-5e4f3a2b1c0d", "salt_index": "1"}
+
+
+def test_phonepes_answer_that_repeats_our_name_is_read_where_nothing_was_told_of_it() -> None:
+    order = {"merchantOrderId": "inv-1", "orderId": "OMO1", "state": "COMPLETED", "amount": 100}
+    refund = {"merchantRefundId": "rf-1", "refundId": "OMR1", "state": "COMPLETED", "amount": 100}
+    for operation, body, name in (("fetch_payment", order, "inv-1"), ("fetch_refund", refund, "rf-1")):
+        answer = {"operation": operation, "status": 200, "body": json.dumps(body)}
+        [report] = explain(gateway="phonepe", mode="test", config=PHONEPE, answer=answer)["reports"]
+        assert (report["reference"], report["status"] in {"captured", "succeeded"}) == (name, True)
+
+
+def phonepe_v1_refund(reference: str, status: int, body: dict[str, Any]) -> dict[str, Any]:
+    answer = {"operation": "refund", "status": status, "body": json.dumps(body)}
+    return explain(gateway="phonepev1", mode="test", config=PHONEPE_V1, answer=answer, asked={"reference": reference})
+
+
+def test_the_one_name_told_of_a_refund_is_the_refunds_or_its_payments() -> None:
+    body = {"success": True, "code": "PAYMENT_PENDING", "data": {"merchantTransactionId": "rf-1", "amount": 100}}
+    for told, payment in (("rf-1", "PAY_EXPLAIN_1"), ("inv-1", "inv-1")):
+        [report] = phonepe_v1_refund(told, 200, body)["reports"]
+        assert (report["reference"], report["payment"]["reference"], report["status"]) == ("rf-1", payment, "pending")
+    assert (
+        phonepe_v1_refund("rf-1", 417, {"success": False, "code": "INVALID_TRANSACTION_ID"})["error"]
+        == "OutcomeUnknown"
+    )
+    assert phonepe_v1_refund("rf-1", 400, {"success": False, "code": "BAD_REQUEST"})["error"] == "RequestRejected"
