@@ -187,11 +187,13 @@ class PaymentState:
     def names(self) -> PaymentNames:
         """All names to ask the gateway by. Needs `references` loaded."""
         ours, theirs = self.sent_reference, self.gateway_reference or None
+        captured = self.captured or self.capture_asked
         return PaymentNames(
             reference=ours,
             gateway_reference=theirs,
             other_references=tuple(n for n in self.references if n not in {ours, theirs}),
             amount=self.money,
+            captured=Money(captured, self.currency) if captured else None,
             created_at=self.created_at,
             acknowledged=self.is_acknowledged,
         )

@@ -102,7 +102,8 @@ def build_charge(request: ChargeRequest) -> str:
 def build_follow_up(kind: str, tran_ref: str, *, cart_id: str, amount: Money | None) -> str:
     """Body of POST /payment/request for a capture or void of the hold `tran_ref`.
 
-    Unconfirmed: whether a void may lack the amount. The platform always knows it.
+    Unconfirmed: whether a void may lack the amount (the platform always knows it), and how `release` differs from `void`:
+    it is not sent.
     """
     return _write({
         **_head(kind, "ecom"),

@@ -43,13 +43,17 @@ REJECTED: Final[Mapping[str, tuple[str, str]]] = {
 RESULTS: Final[Mapping[str, str]] = {
     "200": "D", "300": "D", "302": "D", "310": "D", "316": "D", "320": "D", "321": "C", "345": "D", "501": "D", "600": "P",
 }  # fmt: skip
+NOT_FOUND: Final = "not_found"  # a code of ours, not of theirs
 DUPLICATE: Final = "4"
 TOO_MANY: Final = "5"  # Unconfirmed
 INTERNAL: Final = "400"  # Unconfirmed
 
 # Unconfirmed: one witness for the text, none for its code.
 _NOT_PERMITTED: Final = re.compile(r"not permitted with this key", re.IGNORECASE)
-_NOT_FOUND: Final = re.compile(r"not found|no(t a)? such|does ?n.t exist|not exist|invalid (tran|token)", re.IGNORECASE)
+_NOT_FOUND: Final = re.compile(
+    r"not (be )?found|no(t a)? such|does ?n.t exist|not exist|no (transaction|record|token)|invalid (tran|token)|unknown (tran|token)",
+    re.IGNORECASE,
+)
 _CODE: Final = re.compile(r"[0-9]{1,6}", re.ASCII)
 _TRACE: Final = re.compile(r"[A-Za-z0-9.]{1,80}", re.ASCII)
 
@@ -94,8 +98,12 @@ class PayTabsClient:
 
     def query(self, body: str, *, is_auxiliary: bool = False) -> list[Body]:
         """POST /payment/query: rows; none where a `cart_id` is not known. A page that nobody paid has no result."""
-        found = self._call(QUERY_BESIDE if is_auxiliary else QUERY, body)
-        return [row for row in found if isinstance(row, dict)] if isinstance(found, list) else [found]
+        call = QUERY_BESIDE if is_auxiliary else QUERY
+        found = self._call(call, body)
+        rows = found if isinstance(found, list) else [found]
+        if not all(isinstance(row, dict) for row in rows):
+            raise call.unreadable("the answer holds something that is no transaction")
+        return rows
 
     def delete_token(self, body: str) -> None:
         """POST /payment/token/delete. Raises RequestRejected where the token is not known, too."""
@@ -134,11 +142,13 @@ class PayTabsClient:
 
 
 def is_not_found(error: RequestRejected) -> bool:
-    """Whether a refused query by `tran_ref` (or a refused token) means "unknown".
+    """Whether a refused query by `tran_ref` means "unknown". Unconfirmed: which code that is, so the message counts."""
+    return error.code == NOT_FOUND
 
-    Unconfirmed: which code that is. So the message counts, else any code that has no other known meaning.
-    """
-    return error.code == "not_found" or error.gateway_code not in REJECTED
+
+def may_be_not_found(error: RequestRejected) -> bool:
+    """Whether a refusal has no other known meaning, either: then a further look tells."""
+    return is_not_found(error) or error.gateway_code not in REJECTED
 
 
 def code_of(body: Mapping[str, Any]) -> str | None:
@@ -182,7 +192,7 @@ def _failure(call: Call, code: str, response: HttpResponse, body: Body) -> Gatew
     if code in MISCONFIGURED:
         return _misconfigured(call, response, body)
     if call is not REQUEST and response.status < 500 and _NOT_FOUND.search(_message(body)):
-        return _error(RequestRejected, reason, response, body, code="not_found")
+        return _error(RequestRejected, reason, response, body, code=NOT_FOUND)
     if code in REJECTED:
         ours, text = REJECTED[code]
         return _error(RequestRejected, f"{reason}: {text}", response, body, code=ours)

@@ -14,14 +14,15 @@ from dataclasses import replace
 from typing import Any, ClassVar, Final
 
 from clients.paytabs import building, judging, returns, translate, webhook
-from clients.paytabs.client import REQUEST, PayTabsClient, is_not_found
+from clients.paytabs.client import REQUEST, PayTabsClient, is_not_found, may_be_not_found
 from clients.paytabs.config import DESCRIPTION, PayTabsConfig
-from clients.paytabs.transaction import CAPTURE, REFUND, REGISTER, SALE, VOID, Transaction, parse
+from clients.paytabs.transaction import AUTH, CAPTURE, REFUND, REGISTER, SALE, VOID, Transaction, parse
 from clients.paytabs.translate import Account
 from core.clock import Clock
 from core.gateways.errors import GatewayError, GatewayMisconfigured, OutcomeUnknown, RequestRejected
 from core.gateways.port import Cache, CanCapture, CanReadReturn, CanRefund, CanSaveMethods, CanVoid, Gateway
 from core.gateways.types import (
+    CaptureMode,
     CaptureRequest,
     ChargeRequest,
     CredentialCheck,
@@ -66,9 +67,8 @@ class PayTabsGateway(Gateway, CanCapture, CanVoid, CanRefund, CanReadReturn, Can
 
     def initiate(self, request: PaymentRequest) -> Report:
         """Create the page. Its `tran_ref` is known at once; whoever never saw the page cannot have paid."""
-        row = self._request(building.build_payment(request), kind=SALE, currency=request.amount.asset)
-        if row.cart_id not in (request.reference, None):
-            raise REQUEST.unreadable("the answer is about another cart")
+        kind = AUTH if request.capture is CaptureMode.MANUAL else SALE
+        row = self._request(building.build_payment(request), kind=kind, currency=request.amount.asset)
         return self._created(row, asked=request.amount, reference=request.reference)
 
     def fetch_payment(self, names: PaymentNames) -> Report | NotFound:
@@ -82,7 +82,7 @@ class PayTabsGateway(Gateway, CanCapture, CanVoid, CanRefund, CanReadReturn, Can
         if not rows:
             return NotFound(reason="PayTabs knows no transaction of this name under this profile")
         rows = self._with_siblings(rows, names)
-        report = judging.judge(rows, self._account, asked=names.amount)
+        report = judging.judge(rows, self._account, asked=names.amount, captured=names.captured)
         if report is None:
             return NotFound(reason="PayTabs knows only refunds under this name")
         return self._with_page(_named(report, names), rows)
@@ -154,7 +154,7 @@ class PayTabsGateway(Gateway, CanCapture, CanVoid, CanRefund, CanReadReturn, Can
         try:
             self._client.delete_token(body)
         except RequestRejected as error:
-            if not is_not_found(error):
+            if not may_be_not_found(error):
                 raise
             self._check_gone(body, error)
 
@@ -191,7 +191,11 @@ class PayTabsGateway(Gateway, CanCapture, CanVoid, CanRefund, CanReadReturn, Can
         return parse(self._client.request(self._body(members)), kind=kind, currency=currency)
 
     def _created(self, row: Transaction, *, asked: Money, reference: str) -> Report:
+        if row.cart_id not in (reference, None):
+            raise REQUEST.unreadable("the answer is about another cart")
         report = translate.read(row, self._account)
+        if translate.is_foreign(row, self._account):
+            return replace(report, reference=reference)  # nobody is sent to another profile's page
         if row.has_result:
             return replace(judging.against(report, row, asked), reference=reference, is_hint=False)
         page = self._page(row.redirect_url)
@@ -228,6 +232,7 @@ class PayTabsGateway(Gateway, CanCapture, CanVoid, CanRefund, CanReadReturn, Can
         report = translate.read(replace(row, cart_id=cart_id, previous_ref=row.previous_ref or hold), self._account)
         if amount and report.captured_minor is None and report.status is PaymentStatus.CAPTURED and not row.is_odd:
             report = replace(report, captured_minor=amount.minor, asset=amount.asset)
+        report = judging.against(report, row, amount) if amount and kind == CAPTURE else report
         return replace(report, reference=names.reference, is_hint=False)
 
     # --- looking up --------------------------------------------------------------------------------------------
@@ -314,7 +319,7 @@ class PayTabsGateway(Gateway, CanCapture, CanVoid, CanRefund, CanReadReturn, Can
 
     def _check_gone(self, body: str, error: RequestRejected) -> None:
         """A token that is already gone is fine. Unconfirmed: which code says so, hence the look whether it is known."""
-        if error.code != "not_found" and self._client.knows_token(body):
+        if not is_not_found(error) and self._client.knows_token(body):
             raise error
 
 
@@ -346,4 +351,4 @@ def _named(report: Report, names: PaymentNames) -> Report:
 def _payment_of(names: PaymentNames, row: Transaction) -> PaymentNames:
     """The names of a refund's payment, without what was asked for it."""
     known = names.gateway_reference or row.previous_ref
-    return replace(names, gateway_reference=known, amount=None, created_at=None)
+    return replace(names, gateway_reference=known, amount=None, captured=None, created_at=None)

@@ -21,8 +21,13 @@ from core.money import Money, exponent_of
 _LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def judge(rows: Sequence[Transaction], account: Account, *, asked: Money | None = None) -> Report | None:
-    """What the rows say about their payment; None where none is about one (refunds alone)."""
+def judge(
+    rows: Sequence[Transaction], account: Account, *, asked: Money | None = None, captured: Money | None = None
+) -> Report | None:
+    """What the rows say about their payment; None where none is about one (refunds alone).
+
+    `asked` is the payment's price, `captured` what a capture asked for.
+    """
     found = [row for row in distinct(rows) if row.kind != REFUND]
     if not found:
         return None
@@ -31,11 +36,16 @@ def judge(rows: Sequence[Transaction], account: Account, *, asked: Money | None 
     deciding = _deciding(mine)
     report = _certain(_decided(deciding, mine, account), deciding)
     report = replace(report, refunded_minor=_sum(_refunds(rows)), other_references=_others(report, mine, account))
+    if deciding.kind == CAPTURE:
+        return report if captured is None else against(report, deciding, captured)
     return report if asked is None else against(report, deciding, asked)
 
 
 def against(report: Report, row: Transaction, asked: Money) -> Report:
-    """Compared with what was asked for, where it is known. Captures are compared by the platform: a part is no fault."""
+    """Compared with what was asked for. How much a capture took is compared by the platform: a part is no fault."""
+    if row.kind == CAPTURE:
+        is_rounded = report.asset == asked.asset and _is_rounded(row, asked)
+        return replace(report, attention=Attention.MISMATCH, captured_minor=None) if is_rounded else report
     if row.kind != SALE or row.letter != "A" or report.attention is not None or report.asset is None:
         return report
     if report.asset != asked.asset or _is_rounded(row, asked):
@@ -119,6 +129,7 @@ def _taken(row: Transaction, rows: Sequence[Transaction], report: Report) -> Rep
     attention = report.attention if is_same and not any(one.is_odd for one in taken) else Attention.MISMATCH
     if any(one.kind == VOID and one.letter == "A" and one.previous_ref == row.tran_ref for one in rows):
         # A sale that was undone on its day, from the dashboard: the money went back. A person books it as a refund.
+        # Unconfirmed: how that is shown.
         attention = Attention.GATEWAY_DISAGREES
     report = replace(report, captured_minor=total, attention=attention)
     return _under_its_hold(report, rows) if row.kind == CAPTURE else report
@@ -163,10 +174,14 @@ def _others(report: Report, rows: Sequence[Transaction], account: Account) -> tu
 
 
 def _is_rounded(row: Transaction, asked: Money) -> bool:
-    """A three-decimal amount that came back with two and is not what was asked. Unconfirmed: whether that happens."""
-    digits = exponent_of(asked.asset)
+    """A three-decimal amount that came back with two and is not what was asked."""
+    return is_short(row) and row.minor is not None and 0 < abs(row.minor - asked.minor) < 10
+
+
+def is_short(row: Transaction) -> bool:
+    """Whether an amount in a three-decimal currency is told with one or two. Unconfirmed: whether that happens."""
     shown = len((row.amount_text or "").partition(".")[2])
-    return digits == 3 and 0 < shown < digits and row.minor is not None and 0 < abs(row.minor - asked.minor) < 10
+    return row.asset is not None and exponent_of(row.asset) == 3 and 0 < shown < 3
 
 
 def _unless_rounded(report: Report, row: Transaction, asked: Money) -> int | None:

@@ -62,10 +62,12 @@ def _encoded(text: str) -> str:
 def _readings(fields: Mapping[str, str], *, ours: frozenset[str] | None) -> Iterator[dict[str, str]]:
     """The sets of fields that may have been signed.
 
-    Of a form post: what the body holds, less the names in the address, which are our own. Of a query string nobody can
-    tell ours from theirs, so any of the unknown names may be ours; what is read is always among the signed ones.
+    Of a form post: what the body holds, whatever the address says; then less the names in the address, which are our own.
+    Of a query string nobody can tell ours from theirs, so any of the unknown names may be ours. What is read is always
+    among the signed ones.
     """
     if ours is not None:
+        yield dict(fields)
         yield {name: value for name, value in fields.items() if name not in ours}
         return
     unknown = sorted(name for name in fields if name not in FIELDS)[:_MAX_UNKNOWN]

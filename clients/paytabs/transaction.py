@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
+from core.gateways.redaction import mask_card_numbers
 from core.gateways.types import Method
 from core.money import ASSETS, MoneyError, decimal_to_minor
 
@@ -35,6 +36,8 @@ _AMOUNT: Final = re.compile(r"[0-9]{1,30}(\.[0-9]{1,20})?", re.ASCII)
 _CURRENCY: Final = re.compile(r"[A-Za-z]{3}", re.ASCII)
 _TOKEN: Final = re.compile(r"[!-~]{6,128}", re.ASCII)
 _LAST_FOUR: Final = re.compile(r"[^0-9]([0-9]{4})$", re.ASCII)
+
+UNREADABLE: Final = "unreadable"  # a profile that is said in no form that could be one
 
 WALLETS: Final[Mapping[str, str]] = {
     "applepay": "apple_pay",
@@ -93,18 +96,18 @@ def parse(body: Mapping[str, Any], *, kind: str | None = None, currency: str | N
         tran_ref=read_text(body.get("tran_ref"), 64),
         previous_ref=read_text(body.get("previous_tran_ref"), 64) or read_text(parent.get("tran_ref"), 64),
         cart_id=read_text(body.get("cart_id"), 64),
-        profile=read_text(_first(body, "profile_id", "profileId"), 20),
+        profile=_profile(_first(body, "profile_id", "profileId")),
         kind=_letters(body.get("tran_type")) or kind or "",
         tran_class=(read_text(body.get("tran_class"), 20) or "").lower(),
         letter=_letter(body),
-        code=read_text(result.get("response_code"), 40),
-        message=read_text(result.get("response_message"), 300),
+        code=read_words(result.get("response_code"), 40),
+        message=read_words(result.get("response_message"), 300),
         asset=asset if asset in ASSETS else None,
         minor=minor,
         amount_text=text,
         parent_minor=_minor(read_amount(parent.get("cart_amount")), asset),
         is_odd=(minor is None and asset is not None and _first(body, "tran_total", "cart_amount") is not None)
-        or (asked_in is not None and charged_in is not None and asked_in != charged_in),
+        or _differ(body, asked_in, charged_in),
         occurred_at=_time(result.get("transaction_time")),
         token=_token(body.get("token")),
         method=read_method(_object(body.get("payment_info"))),
@@ -126,6 +129,12 @@ def read_text(value: object, max_length: int = 200) -> str | None:
     return clean[:max_length] or None
 
 
+def read_words(value: object, max_length: int = 200) -> str | None:
+    """The same for what people read: a card number has no place in it."""
+    text = read_text(value, 4 * max_length)
+    return None if text is None else mask_card_numbers(text)[:max_length]
+
+
 def read_amount(value: object) -> str | None:
     """An amount in major units as its digits: "115.50", 115.5, 10000. None for anything else."""
     if isinstance(value, bool) or not isinstance(value, (int, Decimal, str)):
@@ -138,7 +147,7 @@ def read_amount(value: object) -> str | None:
 
 def read_method(info: Mapping[str, Any]) -> Method | None:
     """`payment_info`: how it was paid. `payment_description` of a card is "4111 11## #### 1111"."""
-    name, scheme = read_text(info.get("payment_method"), 40), read_text(info.get("card_scheme"), 40)
+    name, scheme = read_words(info.get("payment_method"), 40), read_words(info.get("card_scheme"), 40)
     if name is None and scheme is None:
         return None
     digits = _LAST_FOUR.search((read_text(info.get("payment_description"), 60) or "")[-6:])
@@ -187,6 +196,18 @@ def _first(body: Mapping[str, Any], *names: str) -> object:
 
 def _object(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
+
+
+def _profile(value: object) -> str | None:
+    """The profile as text; None where nothing is said. What cannot be read is nobody's, so never taken for ours."""
+    return None if value is None else read_text(value, 20) or UNREADABLE
+
+
+def _differ(body: Mapping[str, Any], asked_in: str | None, charged_in: str | None) -> bool:
+    """Whether the money came in another currency than was asked for, or in one that cannot be read."""
+    if charged_in is None:
+        return body.get("tran_currency") not in (None, "")
+    return asked_in is not None and asked_in != charged_in
 
 
 def _currency(value: object) -> str | None:

@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Final
 
 from clients.paytabs import translate
+from clients.paytabs.judging import is_short
 from clients.paytabs.transaction import Transaction, parse
 from clients.paytabs.translate import Account
 from core.gateways.errors import GatewayMisconfigured, WebhookRejected
@@ -70,6 +71,9 @@ def read(body: bytes, account: Account) -> WebhookReading:
 
 
 def _report(row: Transaction, account: Account) -> Report:
-    """Without a result the notification tells nothing but which payment to ask for."""
+    """Without a result the notification tells nothing but which payment to ask for.
+
+    Neither does an amount that may be a rounded one: an answer to a question is compared with what we asked (judging.py).
+    """
     report = translate.read(row, account)
-    return report if row.has_result else replace(report, is_hint=True)
+    return report if row.has_result and not (row.is_paid and is_short(row)) else replace(report, is_hint=True)

@@ -11,6 +11,8 @@ from typing import Final
 from urllib.parse import unquote_plus, unquote_to_bytes
 from xml.parsers import expat
 
+from core.gateways.redaction import mask_card_numbers
+
 Fields = dict[str, str]
 
 MAX_RECORDS: Final = 500
@@ -33,7 +35,7 @@ def read_line(body: bytes) -> Fields | None:
 
     `errMsg` is the last member of every answer: without it the line was cut off. Raises Unreadable.
     """
-    text = decode(body).strip()
+    text = decode(body).lstrip("\ufeff").strip()
     if not re.match(r"[A-Za-z]{1,30}=", text, re.ASCII):
         return None
     found: Fields = {}
@@ -104,6 +106,7 @@ class _RecordParser:
         self._records: list[Fields] = []
         self._path: list[str] = []
         self._text = ""
+        self._has_others = False
 
     def parse(self, text: str) -> list[Fields]:
         parser = expat.ParserCreate(encoding="utf-8")
@@ -111,6 +114,8 @@ class _RecordParser:
         parser.EndElementHandler = self._end
         parser.CharacterDataHandler = self._hear
         parser.Parse(text.encode("utf-8"), True)
+        if self._has_others and not self._records:
+            raise Unreadable("the XML says something that is no record")  # so it does not say that there is none
         return self._records
 
     def _begin(self, name: str, _attributes: object) -> None:
@@ -118,13 +123,18 @@ class _RecordParser:
         self._text = ""
         if self._path[0] != "records":
             raise Unreadable("the XML has another root than records")
-        if len(self._path) == 2 and name.lower() == "record":
-            self._records.append({})
-            if len(self._records) > MAX_RECORDS:
-                raise Unreadable("the XML has too many records")
+        if len(self._path) != 2:
+            return
+        if name.lower() != "record":
+            self._has_others = True
+            return
+        self._records.append({})
+        if len(self._records) > MAX_RECORDS:
+            raise Unreadable("the XML has too many records")
 
     def _hear(self, text: str) -> None:
         self._text += text
+        self._has_others |= len(self._path) == 1 and not text.isspace()
 
     def _end(self, name: str) -> None:
         if len(self._path) == 3 and self._path[1] == "record":
@@ -143,6 +153,6 @@ def decode(body: bytes) -> str:
 
 
 def read_text(value: str | None, *, max_length: int = 200) -> str | None:
-    """Text of one line that can be stored and shown, cut to `max_length`; None where nothing is left."""
+    """Text of one line that can be stored and shown, cut to `max_length`; None where nothing is left. No card number."""
     clean = "".join(char for char in (value or "")[: 4 * max_length] if char.isprintable()).strip()
-    return clean[:max_length] or None
+    return mask_card_numbers(clean)[:max_length] or None

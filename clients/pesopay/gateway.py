@@ -65,8 +65,14 @@ class PesoPayGateway(Gateway, CanCapture, CanVoid, CanRefund, CanFetchDisputes):
         return translate.report_form(request, fields, url=url, mode=self._config.mode)
 
     def fetch_payment(self, names: PaymentNames) -> Report | NotFound:
-        """Ask by our orderRef, which shows every attempt; by a payRef where only that can tell more."""
+        """Ask by our orderRef, which shows every attempt; by a payRef where only that can tell more.
+
+        Before the browser posted the form there is no record. That is no surprise while no payRef is known: the customer
+        may still pay, and our own clock decides when the payment is over.
+        """
         attempts = self._attempts(names)
+        if not attempts and names.acknowledged and not references.is_pay_ref(names.gateway_reference):
+            return translate.report_unposted(names, mode=self._config.mode)
         if not attempts:
             return NotFound(reason="PesoPay knows no attempt to pay under this name")
         return judging.judge(attempts, names, mode=self._config.mode)

@@ -7,10 +7,11 @@ Source: gateway page sections 5 and 13.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from clients.pesopay.attempt import ALL_REFUNDED, DISPUTE_STATUS, REFUND_STATUS, Attempt
-from clients.pesopay.references import is_known, platform_names
+from clients.pesopay.references import is_known, names_a_hold, platform_names
 from core.gateways.types import Attention, DisputeStatus, Mode, PaymentNames, PaymentStatus, Report, Subject
 
 S = PaymentStatus
@@ -26,7 +27,7 @@ RANK: Final[Mapping[PaymentStatus, int]] = {
 
 def judge(attempts: Sequence[Attempt], names: PaymentNames, *, mode: Mode) -> Report:
     """One report of at least one attempt. Never raises."""
-    ours = distinct([one for one in attempts if one.ref is None or is_known(one.ref, names)])
+    ours = distinct([taken_of(one, names) for one in attempts if one.ref is None or is_known(one.ref, names)])
     if not ours:
         return _mismatch(attempts[0], attempts, names, mode)
     best = sorted(ours, key=lambda one: _weight(one, names), reverse=True)
@@ -48,6 +49,20 @@ def distinct(attempts: Sequence[Attempt]) -> list[Attempt]:
         if known is None or _weight(one) > _weight(known):
             found[key] = one
     return list(found.values())
+
+
+def taken_of(one: Attempt, names: PaymentNames) -> Attempt:
+    """The attempt with what was taken of it. A record goes on to show the whole hold after a part was captured, also
+    after refunds, so the figure of the capture stands: what it answered, or what it asked for where the answer was lost.
+
+    Unconfirmed: some accounts may show the captured amount. Any other amount than the hold's is believed as it stands.
+    """
+    part = names.captured
+    if one.status is not S.CAPTURED or one.money is None or one.money != names.amount or part is None:
+        return one
+    if part.asset != one.money.asset or part.minor >= one.money.minor or not names_a_hold(one.ref, names):
+        return one
+    return replace(one, money=part)
 
 
 def _weight(one: Attempt, names: PaymentNames | None = None) -> tuple[int, bool, bool, bool]:

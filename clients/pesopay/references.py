@@ -59,6 +59,12 @@ def is_sale(ref: str) -> bool:
     return _SALE.fullmatch(ref) is not None
 
 
+def names_a_hold(ref: str | None, names: PaymentNames) -> bool:
+    """Whether an attempt under `ref` is a hold; without one, whether this payment was asked for as one."""
+    known = [ref] if ref is not None else [names.reference or "", *names.other_references]
+    return any(map(is_hold, known))
+
+
 def platform_names(ref: str) -> tuple[str, ...]:
     """The name under which the platform keeps the try of this orderRef, where it is another one."""
     ours = _OURS.fullmatch(ref)

@@ -18,7 +18,7 @@ from clients.pesopay.attempt import (
     read_name,
 )
 from clients.pesopay.config import ONLINE_REFUND, REQUEST_REFUND, PesoPayConfig
-from clients.pesopay.judging import distinct
+from clients.pesopay.judging import distinct, taken_of
 from clients.pesopay.money import amount_text, currency_number, read_money
 from clients.pesopay.references import order_ref, platform_names
 from clients.pesopay.signing import SEPARATOR, digest
@@ -108,6 +108,18 @@ def report_form(request: PaymentRequest, fields: Fields, *, url: str, mode: Mode
         captured_minor=0,
         next_action=FormPost(url=url, fields=fields),
         raw={name: value for name, value in fields.items() if name in _FORM_KEPT},
+    )
+
+
+def report_unposted(names: PaymentNames, *, mode: Mode) -> Report:
+    """The form was given to the customer, and no attempt was made with it: unpaid, and still to be paid."""
+    return Report(
+        about=Subject.PAYMENT,
+        status=PaymentStatus.REQUIRES_ACTION,
+        reference=names.reference,
+        gateway_reference=None,
+        mode=mode,
+        captured_minor=0,
     )
 
 
@@ -212,7 +224,7 @@ def report_dispute(attempts: Sequence[Attempt], names: DisputeNames, *, mode: Mo
     if one is None:
         return None
     status = DISPUTE_STATUS[one.word]
-    whole = one.money if one.word == ALL_CHARGED_BACK else None
+    whole = taken_of(one, names.payment).money if one.word == ALL_CHARGED_BACK else None
     return Report(
         about=Subject.DISPUTE,
         status=status,

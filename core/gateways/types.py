@@ -241,13 +241,15 @@ class PaymentNames:
     """All names under which a gateway may know a payment, as far as we know them.
 
     `reference` is ours as the try gave it; `amount` what was asked; `created_at` bounds a search for a lost answer.
-    `acknowledged` tells that the gateway once confirmed the payment, so "not found" would be strange.
+    `acknowledged` tells that the gateway once confirmed the payment, so "not found" would be strange. `captured` is what
+    was taken as far as we know, or asked for by a capture: some gateways go on to show the whole hold.
     """
 
     reference: str | None = None
     gateway_reference: str | None = None
     other_references: tuple[str, ...] = ()
     amount: Money | None = None
+    captured: Money | None = None
     created_at: datetime | None = None
     acknowledged: bool = False
 

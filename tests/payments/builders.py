@@ -37,7 +37,7 @@ def make_api_key(lab: Lab, mode: Mode = Mode.LIVE, scopes: list[str] | None = No
 
 
 def make_gateway_key(lab: Lab, gateway: str = "stripe", mode: Mode = Mode.LIVE, **values: Any) -> PaymentGatewayKey:
-    credentials = {name: text.format(mode=mode.value) for name, text in CREDENTIALS[gateway].items()}
+    credentials = {name: text.format(mode=mode.value) for name, text in CREDENTIALS.get(gateway, {}).items()}
     return keys.create_gateway_key(lab=lab, gateway=gateway, mode=mode, values={**credentials, **values}, actor="test")
 
 

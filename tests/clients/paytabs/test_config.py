@@ -49,6 +49,7 @@ def test_no_other_host_can_be_called() -> None:
     [
         ("region", "https://evil.example"), ("region", "XXX"), ("region", 7), ("profile_id", "99 00"),
         ("profile_id", "abc"), ("profile_id", "\u0661\u0662"), ("profile_id", KEY), ("server_key", CLIENT_KEY),
+        ("server_key", "C-of-another-shape-0001"),
         ("server_key", f"Bearer {KEY}"), ("server_key", "caf\u00e9-key-0001"), ("server_key", f"{KEY}\r\nX: y"),
         ("server_key", 12345678), ("server_key", "\ud800" * 9), ("server_key", "S" * 1001), ("client_key", KEY),
         ("previous_server_keys", "text"), ("previous_server_keys", [7]), ("previous_server_keys", [CLIENT_KEY]),

@@ -14,6 +14,7 @@ from core.gateways.errors import GatewayUnavailable, OutcomeUnknown, RequestReje
 from core.gateways.testing import Answer, FakeHttp, MemoryCache, answer, fixed_clock
 from core.gateways.types import (
     Attention,
+    CaptureMode,
     CaptureRequest,
     ChargeRequest,
     MethodStatus,
@@ -106,6 +107,31 @@ def test_an_answer_about_another_cart_is_not_ours() -> None:
 def test_a_test_profile_behind_a_live_account_is_seen_at_the_first_answer() -> None:
     report = CASE.initiate().call(CASE.open(FakeHttp([answer(page())]), mode=Mode.LIVE))
     assert (report.mode, report.attention) == (Mode.TEST, Attention.MISMATCH)
+
+
+def test_nobody_is_sent_to_the_page_of_another_profile() -> None:
+    report, _ = run(lambda gateway: gateway.initiate(CASE.payment_request()), page(profileId=1))
+    assert (report.status, report.next_action, report.attention) == (S.PENDING, None, Attention.MISMATCH)
+    assert (report.reference, report.gateway_reference, report.account) == (REFERENCE, None, "1")
+
+
+def test_a_result_that_lacks_its_type_is_of_the_type_that_was_asked_for() -> None:
+    bare = {
+        "tran_ref": REF,
+        "cart_currency": "SAR",
+        "cart_amount": "115.50",
+        "payment_result": {"response_status": "A"},
+    }
+    for asked, status in ((CaptureMode.AUTOMATIC, S.CAPTURED), (CaptureMode.MANUAL, S.AUTHORIZED)):
+        request = replace(CASE.payment_request(), capture=asked)
+        report, _ = run(lambda gateway, request=request: gateway.initiate(request), bare)
+        assert report.status is status
+
+
+def test_an_answer_to_a_charge_that_is_about_another_cart_is_not_ours() -> None:
+    asked = ChargeRequest(payment=CASE.payment_request(), saved=SavedMethod(token=TOKEN, extra_token=REF))
+    with pytest.raises(OutcomeUnknown):
+        run(lambda gateway: gateway.charge_saved(asked), row(cart_id="other-1"))
 
 
 # --- fetch: one row -----------------------------------------------------------------------------------------------
@@ -313,6 +339,17 @@ def test_a_release_after_a_capture_frees_only_the_rest() -> None:
             follow_up("Release", cart_id=REFERENCE, tran_ref=OTHER_REF, **amount("15.50"))]  # fmt: skip
     report, _ = fetch(CASE.names(), rows)
     assert (report.status, report.captured_minor) == (S.CAPTURED, 10000)
+
+
+def test_a_capture_that_came_back_rounded_is_for_a_person() -> None:
+    asked, taken = Money(1235, "KWD"), follow_up("Capture", **amount("1.24", "KWD"))
+    told, _ = capture(taken, money=asked)
+    names = CASE.names(amount=Money(2000, "KWD"), captured=asked)
+    read, _ = fetch(names, [row("Auth", **amount("2.000", "KWD")), {**taken, "cart_id": REFERENCE}])
+    for report in (told, read):
+        assert (report.status, report.captured_minor, report.attention) == (S.CAPTURED, None, Attention.MISMATCH)
+    exact, _ = capture(follow_up("Capture", **amount("1.24", "KWD")), money=Money(1240, "KWD"))
+    assert (exact.captured_minor, exact.attention) == (1240, None)
 
 
 # --- capture and void ---------------------------------------------------------------------------------------------

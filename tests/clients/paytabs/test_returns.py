@@ -149,6 +149,13 @@ def test_a_name_in_the_address_is_ours_and_not_read_from_the_body() -> None:
     assert (reading.verified, reading.reports) == (True, ())
 
 
+def test_a_name_of_theirs_in_the_address_does_not_spoil_what_the_body_proves() -> None:
+    reading = read(signed(PAID, PAID_SIGNATURE), url=f"{OURS}?respStatus=D&cartId=other")
+    assert (reading.verified, reading.reports[0].reference) == (True, "pay_01HZX4-1")
+    with pytest.raises(WebhookRejected):
+        read(signed({**PAID, "respStatus": "D"}, PAID_SIGNATURE), url=f"{OURS}?respStatus=A")
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [

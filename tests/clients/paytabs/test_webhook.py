@@ -21,6 +21,7 @@ from tests.clients.paytabs.bodies import (
     PROFILE,
     REF,
     REFERENCE,
+    amount,
     credentials,
     delivery,
     follow_up,
@@ -167,6 +168,37 @@ def test_a_foreign_profile_is_shown_and_moves_nothing_although_the_signature_is_
     (report,) = read(delivery(row(profile_id=1))).reports
     assert (report.status, report.captured_minor) == (PaymentStatus.PENDING, None)
     assert (report.account, report.attention) == ("1", Attention.MISMATCH)
+
+
+@pytest.mark.parametrize("said", [990011.5, True, [990011], {"id": 990011}, " "])
+def test_a_profile_that_cannot_be_read_is_not_taken_for_ours(said: Any) -> None:
+    (report,) = read(delivery(row(profile_id=said))).reports
+    assert (report.status, report.captured_minor, report.attention) == (PaymentStatus.PENDING, None, Attention.MISMATCH)
+
+
+@pytest.mark.parametrize("kind", ["Sale", "Capture"])
+@pytest.mark.parametrize(("text", "is_hint"), [("1.24", True), ("1.2", True), ("1.240", False), ("1", False)])
+def test_a_three_decimal_amount_that_may_be_rounded_is_asked_for(kind: str, text: str, is_hint: bool) -> None:
+    (report,) = read(delivery(row(kind, **amount(text, "KWD")))).reports
+    assert (report.status, report.asset, report.is_hint) == (PaymentStatus.CAPTURED, "KWD", is_hint)
+
+
+def test_a_two_decimal_amount_is_no_rounded_one() -> None:
+    assert read(delivery(row(**amount("1.2")))).reports[0].is_hint is False
+
+
+@pytest.mark.parametrize("said", ["US", "840", 840, ["SAR"]])
+def test_money_in_a_currency_that_cannot_be_read_is_a_mismatch(said: Any) -> None:
+    (report,) = read(delivery(row(tran_currency=said))).reports
+    assert report.attention is Attention.MISMATCH
+
+
+def test_no_card_number_is_in_a_text_that_they_send() -> None:
+    info = {"payment_method": "4111111111111111", "card_scheme": "4111 1111 1111 1111"}
+    body = row("Sale", "D", message="No such card 4111111111111111", payment_info=info)
+    (report,) = read(delivery(body)).reports
+    assert report.decline is not None and report.decline.message == "No such card [card number]"
+    assert report.method is not None and report.method.brand == "[card number]"
 
 
 def test_a_test_notification_on_a_live_account_says_its_mode() -> None:

@@ -16,6 +16,7 @@ from core.gateways.types import (
     Mode,
     NotFound,
     PaymentNames,
+    PaymentStatus,
     RefundNames,
     RefundRequest,
     RefundStatus,
@@ -283,6 +284,23 @@ def test_a_chargeback_is_told_by_the_record(word: str, status: str, amount: int 
     assert (report.status, report.amount_minor, report.withdrawn_minor) == (status, amount, withdrawn)
     assert report.payment.reference == REFERENCE and report.gateway_reference == PAY_REF
     assert isinstance(CASE.open(FakeHttp([records(record())])).fetch_dispute(names), NotFound)
+
+
+def test_a_chargeback_of_a_partial_capture_takes_back_what_was_captured() -> None:
+    payment = PaymentNames(reference=HOLD, amount=Money(125050, "PHP"), captured=Money(100000, "PHP"))
+    http = FakeHttp([records(record("ChargeBack", ref=HOLD))])
+    report = CASE.open(http).fetch_dispute(DisputeNames(gateway_reference=PAY_REF, payment=payment))
+    assert (report.amount_minor, report.withdrawn_minor) == (100000, 100000)
+
+
+def test_a_form_that_nobody_posted_is_still_to_be_paid_and_no_surprise() -> None:
+    issued = PaymentNames(reference=REFERENCE, amount=Money(125050, "PHP"), acknowledged=True)
+    report = CASE.open(FakeHttp([EMPTY])).fetch_payment(issued)
+    assert (report.status, report.captured_minor, report.attention) == (PaymentStatus.REQUIRES_ACTION, 0, None)
+    assert (report.reference, report.gateway_reference, report.next_action) == (REFERENCE, None, None)
+    # Nothing that we issued, or an attempt that they had and know no more.
+    for names in (replace(issued, acknowledged=False), replace(issued, gateway_reference=PAY_REF)):
+        assert isinstance(CASE.open(FakeHttp([EMPTY])).fetch_payment(names), NotFound)
 
 
 def test_the_test_of_a_connection_asks_for_an_order_that_cannot_exist() -> None:

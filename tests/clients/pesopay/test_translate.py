@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import iso4217
 import pytest
 
@@ -45,7 +47,7 @@ def form(request: PaymentRequest, **credentials: str) -> FormPost:
     return report.next_action
 
 
-def judged(*found: dict[str, str], **names: str) -> Report:
+def judged(*found: dict[str, str], **names: Any) -> Report:
     known = PaymentNames(**{"reference": REFERENCE, **names})
     report = CASE.open(FakeHttp([records(*found)])).fetch_payment(known)
     assert isinstance(report, Report)
@@ -264,6 +266,40 @@ def test_who_paid_twice_overpaid_and_who_is_listed_twice_did_not() -> None:
     assert (listed.captured_minor, listed.refunded_minor, listed.attention) == (125050, 125050, None)
 
 
+HELD = {"reference": HOLD, "amount": Money(125050, "PHP"), "captured": Money(100000, "PHP")}
+
+
+@pytest.mark.parametrize("word", ["Captured", "Accepted", "RequestPartialRefund", "Partial Refunded", "Refunded"])
+def test_a_record_that_goes_on_to_show_the_whole_hold_does_not_undo_a_partial_capture(word: str) -> None:
+    report = judged(record(word, ref=HOLD), **HELD)
+    assert (report.status, report.captured_minor, report.attention) == (S.CAPTURED, 100000, None)
+    assert report.refunded_minor == (100000 if word == "Refunded" else None)
+
+
+def test_a_record_without_its_name_is_that_of_the_hold_which_was_asked_for() -> None:
+    nameless = {name: text for name, text in record("Captured").items() if name != "ref"}
+    assert judged(nameless, **HELD).captured_minor == 100000
+    named = {**HELD, "reference": "PAY_20261120183005_1a2b3c4d-1", "other_references": (HOLD,)}
+    assert judged(nameless, **named).captured_minor == 100000
+
+
+@pytest.mark.parametrize(
+    ("changes", "names", "captured"),
+    [
+        ({"amt": "1000.0"}, {}, 100000),  # an account that shows what was captured
+        ({"amt": "1100.0"}, {}, 110000),  # neither: believed, and judged by the platform
+        ({}, {"captured": None}, 125050),
+        ({}, {"captured": Money(125050, "PHP")}, 125050),
+        ({}, {"captured": Money(100000, "HKD")}, 125050),
+        ({"ref": REFERENCE}, {"reference": REFERENCE}, 125050),  # a sale takes all or nothing
+    ],
+)
+def test_any_other_amount_of_a_record_is_believed(
+    changes: dict[str, str], names: dict[str, Any], captured: int
+) -> None:
+    assert judged(record("Captured", **{"ref": HOLD, **changes}), **{**HELD, **names}).captured_minor == captured
+
+
 @pytest.mark.parametrize(
     "found",
     [
@@ -299,11 +335,24 @@ def test_every_element_is_optional() -> None:
         b"<html></html>", b"<records>", b"", b"<records></records><records></records>",
         b"<records><record><amt>1</amt><AMT>2</AMT></record></records>", b"<records>&unknown;</records>",
         b"<records>" + b"<record></record>" * 501 + b"</records>", b"\x00",
+        b"<records>System busy</records>", b"<records><error>System busy</error></records>",
     ],
 )  # fmt: skip
 def test_xml_that_is_not_plain_records_is_unreadable(body: bytes) -> None:
     with pytest.raises(Unreadable):
         read_records(body)
+
+
+def test_something_beside_a_record_is_left_alone() -> None:
+    assert read_records(b"<records><count>1</count>x<record><amt>1</amt></record></records>") == [{"amt": "1"}]
+    for nothing in (b"<records></records>", b"<records/>", b"<records>\n </records>"):
+        assert read_records(nothing) == []
+
+
+def test_no_card_number_is_in_a_text_that_they_send() -> None:
+    report = judged(declined(errMsg="No such card 4918914107195005", payMethod="4918914107195005"))
+    assert report.decline is not None and report.decline.message == "No such card [card number]"
+    assert "4918914107195005" not in repr(report) and "4918914107195005" not in repr(dict(report.raw))
 
 
 def test_the_encoding_is_found_whatever_is_declared() -> None:
