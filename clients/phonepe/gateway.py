@@ -89,7 +89,7 @@ class PhonePeGateway(Gateway, CanRefund):
         except RequestRejected as error:
             if error.code != NOT_FOUND:
                 raise
-            return NotFound(reason="PhonePe knows no order of this name")
+            return NotFound(reason="PhonePe knows no order of this name", is_refusal=True)
         _check_answers(body, "merchantOrderId", names.reference)
         _check_answers(body, "orderId", names.gateway_reference)
         report = replace(translate.read_payment(body), reference=names.reference)
@@ -120,7 +120,7 @@ class PhonePeGateway(Gateway, CanRefund):
         except RequestRejected as error:
             if error.code != NOT_FOUND:
                 raise
-            return NotFound(reason="PhonePe knows no refund of this name")
+            return NotFound(reason="PhonePe knows no refund of this name", is_refusal=True)
         _check_answers(body, "merchantRefundId", names.reference)
         _check_answers(body, "refundId", names.gateway_reference)
         _check_answers(body, "originalMerchantOrderId", names.payment.reference)

@@ -81,7 +81,7 @@ class PhonePeV1Gateway(Gateway, CanRefund, CanReadReturn):
             raise RequestRejected("PhonePe can be asked only by our own reference", code="reference_missing")
         body = self._ask(names.reference)
         if body is None:
-            return NotFound(reason="PhonePe knows no transaction of this name")
+            return NotFound(reason="PhonePe knows no transaction of this name", is_refusal=True)
         report = translate.read_payment(body)
         return self._ours(
             replace(
@@ -111,7 +111,7 @@ class PhonePeV1Gateway(Gateway, CanRefund, CanReadReturn):
         """The status call is shared with payments; that this is a refund is known because we asked for one."""
         body = self._ask(names.reference)
         if body is None:
-            return NotFound(reason="PhonePe knows no refund of this name")
+            return NotFound(reason="PhonePe knows no refund of this name", is_refusal=True)
         report = self._refund_report(body, names.reference, names.payment)
         return replace(report, gateway_reference=report.gateway_reference or names.gateway_reference)
 

@@ -11,6 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from core.gateways.redaction import mask_card_numbers
 from core.money import Money
 
 
@@ -226,6 +227,9 @@ class Fraud:
     status: FraudStatus
     message: str | None = None
 
+    def __post_init__(self) -> None:
+        _mask_texts(self, "message")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decline:
@@ -234,6 +238,17 @@ class Decline:
     code: str
     gateway_code: str | None = None
     message: str | None = None
+
+    def __post_init__(self) -> None:
+        _mask_texts(self, "gateway_code", "message")
+
+
+def _mask_texts(told: object, *names: str) -> None:
+    """Free text of a gateway is kept and shown: no card number gets further than this, whoever wrote the package."""
+    for name in names:
+        text = getattr(told, name)
+        if isinstance(text, str):
+            object.__setattr__(told, name, mask_card_numbers(text))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -295,6 +310,7 @@ class NotFound:
     """The gateway says that it does not know these names (which may only mean: not yet)."""
 
     reason: str = "the gateway does not know this payment"
+    is_refusal: bool = False  # told by an error of its own under any HTTP status, not by an empty list
 
 
 # --- requests -----------------------------------------------------------------------------------------------------
@@ -536,6 +552,9 @@ class Description:
     manual_capture: bool = False
     is_crypto: bool = False
     coins: tuple[str, ...] = ()  # pay currencies offered where the account cannot tell
+    example_reference: str = (
+        ""  # a payment's name of theirs, by its looks; `explain` asks with it where a line names none
+    )
     test_recipe: str = ""
     documentation_url: str = ""
 

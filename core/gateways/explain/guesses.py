@@ -21,6 +21,7 @@ from core.gateways.types import Description
 _MAX_NAMES: Final = 40
 _MAX_NAME_LENGTH: Final = 128
 _MAX_COINS: Final = 3
+_ANY_NAME: Final = "1000000001"  # fits where only digits do
 _ELEMENT: Final = re.compile(r"<([A-Za-z0-9_]{1,60})>([^<>&]{1,128})</")
 
 
@@ -36,7 +37,15 @@ def variants(operation: str, asked: Asked, about: Description, given: Given) -> 
 def _as_told(operation: str, asked: Asked, about: Description, given: Given) -> Iterator[Asked]:
     ways = list(_ways(asked, about, given)) if operation == "initiate" else [asked]
     member = "reference" if operation == "initiate" else "gateway_reference"
-    if asked.has(member) or given.response is None or given.response.status >= 300:
+    if asked.has(member):
+        yield from ways
+    elif given.response is None or given.response.status >= 300:
+        # Nothing in an error says what it is about. Asked by a name of the gateway's, most make the operation's own
+        # request first; by ours alone, some look around before, and the error would be told of that.
+        if operation != "initiate" and not asked.has("reference"):
+            yield from (
+                asked.with_defaults(gateway_reference=name) for name in (*_of_address(given.url), _ANY_NAME) if name
+            )
         yield from ways
     elif operation == "initiate":
         yield from ways

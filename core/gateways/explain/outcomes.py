@@ -58,6 +58,7 @@ class Outcome:
     reply: WebhookReply | None = None
     reports: tuple[Report, ...] = ()
     request: Mapping[str, Any] | None = None
+    not_found: NotFound | None = None
     more: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
@@ -139,13 +140,22 @@ def explain_answer(
             if not http.was_used:
                 unused = unused or outcome
             elif _tells(outcome):
-                return outcome
+                return _told(outcome, given)
             elif silent is None or (silent.error is not None and outcome.error is None):
                 silent = outcome
         if silent is not None:
-            return silent
+            return _told(silent, given)
     assert unused is not None  # there is always a pass and a variant
     return replace(unused, more={**unused.more, "note": "the gateway package made no request that this answers"})
+
+
+def _told(outcome: Outcome, given: Given) -> Outcome:
+    """Not found by an error is a refusal of the request, marked; by an empty list it is an answer without a report."""
+    found = outcome.not_found
+    status = given.response.status if given.response is not None else 0
+    if found is None or not (found.is_refusal or status >= 400):
+        return outcome
+    return replace(outcome, error=RequestRejected(found.reason, code="not_found", http_status=status))
 
 
 def _tells(outcome: Outcome) -> bool:
@@ -204,7 +214,7 @@ def _outcome_of(found: object) -> Outcome:
     if isinstance(found, Report):
         return Outcome(reports=(found,))
     if isinstance(found, NotFound):
-        return Outcome(reason=found.reason)
+        return Outcome(reason=found.reason, not_found=found)
     if isinstance(found, CredentialCheck):
         check = {"ok": found.ok, "message": found.message, "mode": found.mode, "account": found.account}
         return Outcome(reason=found.message, more={"check": {**check, "details": dict(found.details)}})
