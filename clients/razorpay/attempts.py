@@ -138,6 +138,7 @@ def _decided(told: Told, status: PaymentStatus, frame: PaymentStatus | None, pai
 
 def _still_payable(told: Told, chosen: Body, status: PaymentStatus) -> PaymentStatus:
     """A failed attempt on an order leaves it open; without an order, or off-session, nobody can try again."""
+    # Unconfirmed: that an order may be tried again outside India, too; one page (Singapore) says that it may not.
     if status is not PaymentStatus.FAILED:
         return status
     is_charge = facts.SHAPE_CHARGE in {facts.note_of(chosen, facts.SHAPE), facts.note_of(told.frame, facts.SHAPE)}

@@ -26,6 +26,7 @@ from core.gateways.errors import (
     OutcomeUnknown,
     RequestRejected,
 )
+from core.gateways.redaction import redact_text
 from core.http import Http, HttpRequest, HttpResponse, NoAnswer, NotSent
 from core.strict_json import InvalidJSON, load_object
 
@@ -51,7 +52,9 @@ DONE_BEFORE: Final[Mapping[str, tuple[str, ...]]] = {
 LATER_CODES: Final = frozenset({"SERVER_ERROR", "GATEWAY_ERROR"})
 DECLINE_STEPS: Final = frozenset({"payment_authentication", "payment_authorization"})
 
+# Our codes of an error: an id that Razorpay does not know; a request that never left.
 NOT_FOUND: Final = "not_found"
+NOT_SENT: Final = "not_sent"
 
 
 class _Answered(Exception):
@@ -161,7 +164,7 @@ class RazorpayApi:
         return self._ask(how, lambda sdk, more: sdk.order.create(params, **more))
 
     def get_order(self, order_id: str) -> Body:
-        """The order, or a list of its payments where that is what was answered."""
+        """The order; or its payments, a list or one, where that is what was answered."""
         how = _Call(wanted=("id", "items"), asked_id=order_id)
         return self._ask(how, lambda sdk, more: sdk.order.fetch(_path(order_id), **more))
 
@@ -256,7 +259,7 @@ class RazorpayApi:
         except _Answered as answered:
             return answered.response
         except NotSent as error:
-            raise GatewayUnavailable(f"Razorpay was not reached ({error})") from None
+            raise GatewayUnavailable(f"Razorpay was not reached ({error})", code=NOT_SENT) from None
         except NoAnswer as error:
             raise _lost(how)(f"Razorpay gave no answer ({error})") from None
         raise AssertionError("the SDK answered without a request")
@@ -297,7 +300,7 @@ def _wanted(response: HttpResponse, body: Body | None, how: _Call) -> Body:
         return {}
     if body is None or body.get("error") or (how.wanted and not any(_has(body, name) for name in how.wanted)):
         raise _error(_lost(how), response, {}, "Razorpay's answer is incomplete")
-    if how.asked_id and body.get("id", how.asked_id) != how.asked_id:
+    if how.asked_id and how.asked_id not in {text(body.get("id", how.asked_id)), text(body.get("order_id"))}:
         raise _error(_lost(how), response, {}, "Razorpay's answer is about something else")
     return body
 
@@ -327,7 +330,7 @@ def _error(kind: type[GatewayError], response: HttpResponse, error: Body, reason
     description, theirs = text(error.get("description")), said(error.get("reason")) or said(error.get("code"))
     # Their text about a key may quote the key.
     if description is not None and kind in {RequestRejected, OutcomeUnknown}:
-        reason = f"{reason}: {description[:300]}"
+        reason = f"{reason}: {redact_text(description[:300])}"
     return kind(
         reason,
         code=_our_code(error),

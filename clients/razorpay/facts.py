@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from clients.razorpay.money import Amounts
+from core.gateways.redaction import redact_text
 from core.gateways.types import Attention, Decline, Fraud, FraudStatus, Method, SavedMethod
 
 Body = Mapping[str, Any]
@@ -37,6 +38,7 @@ TECHNICAL: Final = "_technical_error"
 RISK_REASONS: Final = frozenset({"payment_risk_check_failed"})  # Unconfirmed: from memory
 
 FAILED: Final = "failed"
+MAX_SENTENCE: Final = 500
 _NOT_SAID: Final = "NA"
 _GRAVITY: Final = {attention: place for place, attention in enumerate(Attention)}
 
@@ -45,8 +47,8 @@ def read_decline(body: Body) -> Decline:
     """Of a failed payment (`error_reason`, ...), or of the error object of an answer (`reason`, ...)."""
     reason = said(body.get("error_reason")) or said(body.get("reason"))
     theirs = reason or said(body.get("error_code")) or said(body.get("code"))
-    message = said(body.get("error_description")) or said(body.get("description"))
-    return Decline(code=_our_decline(reason), gateway_code=theirs, message=message and message[:500])
+    message = spoken(body.get("error_description")) or spoken(body.get("description"))
+    return Decline(code=_our_decline(reason), gateway_code=theirs, message=message)
 
 
 def _our_decline(reason: str | None) -> str:
@@ -59,7 +61,7 @@ def read_fraud(body: Body) -> Fraud | None:
     reason = said(body.get("error_reason")) or said(body.get("reason"))
     if reason not in RISK_REASONS:
         return None
-    return Fraud(status=FraudStatus.REJECT, message=said(body.get("error_description")) or reason)
+    return Fraud(status=FraudStatus.REJECT, message=spoken(body.get("error_description")) or reason)
 
 
 def read_method(payment: Body) -> Method | None:
@@ -117,6 +119,12 @@ def objects(value: Any) -> list[Body]:
 def said(value: Any) -> str | None:
     """Text that says something: errors carry "NA" where they do not."""
     return None if value == _NOT_SAID else text(value)
+
+
+def spoken(value: Any) -> str | None:
+    """A sentence for people: it may quote what the buyer typed, so no card number or e-mail stays in it."""
+    sentence = said(value)
+    return None if sentence is None else redact_text(sentence[:MAX_SENTENCE])
 
 
 def text(value: Any) -> str | None:

@@ -76,6 +76,8 @@ def _of_order(api: RazorpayApi, order_id: str) -> Told:
         return Told(order={"id": order_id}, attempts=attempts)
     if text(body.get("id")) is None:  # the list of its payments
         return Told(order={"id": order_id}, attempts=tuple(facts.objects(body.get("items"))))
+    if body.get("id") != order_id:  # one of its payments
+        return Told(order={"id": order_id}, attempts=(body,))
     return _with_attempts(api, body, order_id)
 
 

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Final
 from clients.razorpay import checkout, facts, returns, saving, translate, webhook
 from clients.razorpay.about import DESCRIPTION, LINK_LIFETIME_SECONDS
 from clients.razorpay.attempts import Told, report_payment
-from clients.razorpay.client import NOT_FOUND, RazorpayApi
+from clients.razorpay.client import NOT_FOUND, NOT_SENT, OTHER_REQUEST_TEXT, RazorpayApi
 from clients.razorpay.config import RazorpayConfig
 from clients.razorpay.facts import Body, text
 from clients.razorpay.finding import find_attempt, find_payment, first
@@ -249,7 +249,11 @@ class RazorpayGateway(Gateway, CanCapture, CanVoid, CanRefund, CanReadReturn, Ca
             raise error
         try:
             found = self._listed_refund(payment_id, reference)
-        except GatewayError:
+        except GatewayError as trouble:
+            # A refund of that key was made: whether it is this one is not known. Any other refusal is Razorpay's word,
+            # and so is this one where the look never left.
+            if OTHER_REQUEST_TEXT in error.reason.lower() and trouble.code != NOT_SENT:
+                raise OutcomeUnknown("Razorpay refuses the refund, and its list of refunds cannot be had") from None
             raise error from None
         if found is None:
             raise error

@@ -43,6 +43,8 @@ def read(body: bytes, *, account_id: str | None = None) -> WebhookReading:
     The body has no event id, and the one in a header is not signed: the key is the body's own hash. `account_id` is
     the account that events must come from, where one is configured.
     """
+    # Unconfirmed: that a retry repeats the body byte for byte. If not, it is another key, and the state table makes it
+    # harmless.
     key = hashlib.sha256(body).hexdigest()
     try:
         event = load_object(body)

@@ -21,6 +21,7 @@ from core.gateways.errors import (
     OutcomeUnknown,
     RequestRejected,
 )
+from core.gateways.redaction import redact_text
 from core.http import Http, HttpRequest, HttpResponse, NoAnswer, NotSent
 from core.strict_json import InvalidJSON, load_object
 
@@ -43,6 +44,8 @@ KEPT_CODES: Final = frozenset({
     "amount_too_small", "amount_too_large", "charge_already_refunded", "charge_already_captured", "charge_disputed",
     "payment_intent_unexpected_state", "parameter_unknown", "parameter_missing", "resource_missing",
 })  # fmt: skip
+
+NOT_SENT: Final = "not_sent"  # our code of an error: the request never left
 
 PAGE_SIZE: Final = 100
 MAX_PAGES: Final = 10
@@ -168,7 +171,7 @@ class StripeApi:
         return self._write("payment_method", key, lambda v1, how: v1.payment_methods.detach(method_id, {}, how))
 
     def get_balance(self) -> Body:
-        return self._read("", lambda v1, how: v1.balance.retrieve({}, how))
+        return self._read("balance", lambda v1, how: v1.balance.retrieve({}, how))
 
     # --- sending -----------------------------------------------------------------------------------------------
 
@@ -210,7 +213,7 @@ class StripeApi:
         except _Answered as answered:
             return answered.response
         except NotSent as error:
-            raise GatewayUnavailable(f"Stripe was not reached ({error})") from None
+            raise GatewayUnavailable(f"Stripe was not reached ({error})", code=NOT_SENT) from None
         except NoAnswer as error:
             raise _lost(is_write)(f"Stripe gave no answer ({error})") from None
         raise AssertionError("the SDK answered without a request")
@@ -232,7 +235,7 @@ class StripeApi:
 def _judge(response: HttpResponse, *, wanted: str, is_write: bool, may_decline: bool, secrets: tuple[str, ...]) -> Body:
     """The object of a good answer, or the error body that is a result. Raises by the table of §12.
 
-    `wanted` is the kind of object that was asked for; empty where any answer will do.
+    `wanted` is the kind of object that was asked for.
     """
     body = _parse(response.body, secrets)
     error = body.get("error") if body is not None else None
@@ -278,7 +281,7 @@ def _error(kind: type[GatewayError], response: HttpResponse, refusal: Body, reas
     theirs, message = refusal.get("code") or refusal.get("type"), refusal.get("message")
     # Their message about a key may quote the key.
     if isinstance(message, str) and kind is RequestRejected:
-        reason = f"{reason}: {message[:300]}"
+        reason = f"{reason}: {redact_text(message[:300])}"
     return kind(
         reason,
         code=theirs if theirs in KEPT_CODES else None,
@@ -301,7 +304,9 @@ def _parse(raw: bytes, secrets: tuple[str, ...]) -> Body | None:
 def _is_wanted(body: Body, wanted: str) -> bool:
     if wanted == "list":  # a search says that it is one; lists have no id
         return body.get("object") in {"list", "search_result"}
-    return not wanted or (body.get("object") == wanted and isinstance(body.get("id"), str))
+    if wanted == "balance":  # has no id, and at some fakes no kind
+        return body.get("object") == "balance" or "available" in body
+    return body.get("object") == wanted and isinstance(body.get("id"), str)
 
 
 def _items(body: Body) -> list[Body]:

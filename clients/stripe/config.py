@@ -30,7 +30,7 @@ PUBLISHABLE_KEY: Final = {
     Mode.TEST: r"pk_test_[A-Za-z0-9_]+",
     Mode.LIVE: r"pk_live_[A-Za-z0-9_]+",
 }
-ACCOUNT_ID: Final = r"acct_[A-Za-z0-9]+"
+ACCOUNT_ID: Final = r"acct_[A-Za-z0-9_]+"
 
 _PLACEHOLDERS: Final = frozenset({"changeme", "change-me", "change_me", "placeholder", "your-secret", "your_secret"})
 _ONE_CHARACTER: Final = re.compile(r"(whsec_)?(.)\2*")
@@ -52,7 +52,9 @@ class StripeConfig:
         previous = credentials.get("previous_webhook_secrets") or ()
         if not isinstance(previous, (list, tuple)):
             raise GatewayMisconfigured("previous_webhook_secrets is not a list")
-        secrets = [_text(credentials, "webhook_secret"), *previous]
+        current = _text(credentials, "webhook_secret")
+        # Without a usable current secret nothing is believed, whatever was valid before.
+        secrets = [current, *previous] if is_usable_secret(current) else []
         return cls(
             mode=mode,
             secret_key=_matching(credentials, "secret_key", SECRET_KEY[mode], f"a secret or restricted {mode} key"),

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from clients.stripe.money import Amounts
+from core.gateways.redaction import redact_text
 from core.gateways.types import Attention, Decline, Fraud, FraudStatus, Method, Mode, PaymentNames
 
 Body = Mapping[str, Any]
@@ -33,6 +34,7 @@ FRAUD: Final[Mapping[str, tuple[FraudStatus, Attention | None]]] = {
 }  # issuer_declined and invalid are no verdict about fraud
 RISKY_LEVELS: Final = frozenset({"elevated", "highest"})
 
+MAX_SENTENCE: Final = 500
 _GRAVITY: Final = {attention: place for place, attention in enumerate(Attention)}
 
 
@@ -41,7 +43,9 @@ def read_decline(error: Any) -> Decline | None:
     if not isinstance(error, dict):
         return None
     theirs = text(error.get("decline_code")) or text(error.get("code"))
-    return Decline(code=DECLINE.get(theirs or "", "declined"), gateway_code=theirs, message=text(error.get("message")))
+    return Decline(
+        code=DECLINE.get(theirs or "", "declined"), gateway_code=theirs, message=spoken(error.get("message"))
+    )
 
 
 def read_fraud(charge: Body) -> tuple[Fraud | None, Attention | None]:
@@ -51,7 +55,7 @@ def read_fraud(charge: Body) -> tuple[Fraud | None, Attention | None]:
     status, attention = FRAUD[outcome["type"]]
     if status is FraudStatus.ACCEPT and outcome.get("risk_level") in RISKY_LEVELS:
         attention = Attention.FRAUD_WARNING
-    return Fraud(status=status, message=text(outcome.get("seller_message")) or text(outcome.get("reason"))), attention
+    return Fraud(status=status, message=spoken(outcome.get("seller_message")) or text(outcome.get("reason"))), attention
 
 
 def read_method(charge: Body) -> Method | None:
@@ -107,7 +111,7 @@ KEPT: Final = frozenset({
     "cancellation_reason", "capture_method", "last_payment_error", "error", "type", "code", "decline_code", "message",
     "advice_code", "param", "outcome", "risk_level", "risk_score", "reason", "seller_message", "network_status",
     "failure_code", "failure_message", "failure_reason", "pending_reason", "balance_transaction",
-    "balance_transactions", "fee", "net", "exchange_rate", "metadata", "review",
+    "balance_transactions", "fee", "net", "exchange_rate", "metadata", "review", "open", "closed_reason",
     "evidence_details", "due_by", "has_evidence", "is_charge_refundable",
     "setup_intent", "setup_future_usage", "usage", "last_setup_error", "actionable", "fraud_type", "presentment_details",
     "presentment_amount", "presentment_currency",
@@ -172,6 +176,12 @@ def ids(*values: str | None) -> tuple[str, ...]:
 
 def text(value: Any) -> str | None:
     return value if isinstance(value, str) and value else None
+
+
+def spoken(value: Any) -> str | None:
+    """A sentence of Stripe's for people: it may quote what the customer typed, so no card number or e-mail stays in it."""
+    sentence = text(value)
+    return None if sentence is None else redact_text(sentence[:MAX_SENTENCE])
 
 
 def whole(value: Any) -> int | None:

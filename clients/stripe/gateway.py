@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from clients.stripe import config, disputes, facts, saved, translate, webhook
 from clients.stripe.about import DESCRIPTION, LONGEST_SESSION_SECONDS
-from clients.stripe.client import Body, StripeApi
+from clients.stripe.client import NOT_SENT, Body, StripeApi
 from core.clock import Clock
 from core.gateways.errors import (
     GatewayError,
@@ -97,7 +97,7 @@ class StripeGateway(Gateway, CanCapture, CanVoid, CanRefund, CanReadReturn, CanS
         if "error" in body:
             return self._checked(translate.read_answer(body, names=PaymentNames(reference=request.reference)))
         report = translate.read_session(body)
-        if report is None or (body.get("status") == "open" and report.next_action is None):
+        if report is None or (report.status is PaymentStatus.PENDING and report.next_action is None):
             raise OutcomeUnknown("Stripe's answer names no payment page")
         return self._checked(report)
 
@@ -159,7 +159,7 @@ class StripeGateway(Gateway, CanCapture, CanVoid, CanRefund, CanReadReturn, CanS
 
     def read_return(self, delivery: WebhookDelivery) -> ReturnReading:
         """Unsigned, so only a hint about what to fetch. The client secret that Stripe appends is not looked at."""
-        fields = dict(parse_qsl(urlsplit(delivery.url).query))
+        fields = _query(delivery.url)
         for name, pattern in (("session_id", SESSION), ("payment_intent", INTENT)):
             if pattern.fullmatch(fields.get(name, "")):
                 hint = Report(
@@ -344,7 +344,9 @@ class StripeGateway(Gateway, CanCapture, CanVoid, CanRefund, CanReadReturn, CanS
             raise error
         try:
             found = self._listed_refund(request.reference, intent=intent, charge=charge)
-        except GatewayError:
+        except GatewayError as trouble:
+            if trouble.code == NOT_SENT:  # the refusal is all that was heard, and it is Stripe's word (§12)
+                raise error from None
             raise OutcomeUnknown("Stripe refuses the refund, and its list of refunds cannot be had") from None
         if found is None:
             raise error
@@ -405,6 +407,14 @@ def _first(names: PaymentNames, pattern: re.Pattern[str]) -> str | None:
         if name is not None and pattern.fullmatch(name):
             return name
     return None
+
+
+def _query(url: str) -> dict[str, str]:
+    """Of the address that a browser came back to; empty where it is no address."""
+    try:
+        return dict(parse_qsl(urlsplit(url).query))
+    except ValueError:
+        return {}
 
 
 def _is_held(session: Body) -> bool:

@@ -53,7 +53,7 @@ SETUP_STATUS: Final[Mapping[str, MethodStatus]] = {
     "canceled": MethodStatus.FAILED,
 }
 
-TOKEN: Final = re.compile(r"[A-Za-z0-9_]{1,200}", re.ASCII)
+TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{1,200}", re.ASCII)  # whatever is safe in a path
 MAX_NAME: Final = 256  # Unconfirmed
 
 # Unconfirmed: the text with which Stripe refuses to detach a method that is detached already.

@@ -160,8 +160,8 @@ def build_refund(request: RefundRequest, *, intent: str | None, charge: str | No
     params["amount"] = to_wire(request.amount)
     if request.reason in REFUND_REASONS:
         params["reason"] = request.reason
-    elif request.reason:
-        metadata["reason"] = cut(request.reason, MAX_METADATA_VALUE)
+    elif reason := cut(request.reason, MAX_METADATA_VALUE):
+        metadata["reason"] = reason
     return {**params, "metadata": metadata}
 
 
@@ -172,8 +172,8 @@ def _asked_of_intent(request: PaymentRequest) -> Params:
         params["capture_method"] = "manual"
     if request.save_method:
         params["setup_future_usage"] = "off_session"
-    if request.description:
-        params["description"] = cut(request.description, MAX_DESCRIPTION)
+    if description := cut(request.description, MAX_DESCRIPTION):  # an empty one would ask Stripe to unset it
+        params["description"] = description
     return params
 
 
@@ -249,14 +249,18 @@ def _read_session_alone(body: Body) -> Report:
 
 
 def _session_status(body: Body) -> PaymentStatus:
-    """`complete` alone is no success: delayed methods are complete and unpaid first."""
+    """`complete` alone is no success: delayed methods are complete and unpaid first.
+
+    Events of old endpoint versions have no `status`: then `payment_status` decides alone.
+    """
     paid, word = body.get("payment_status"), body.get("status")
-    if paid == "paid" or (paid == "no_payment_required" and word == "complete"):
+    if paid == "paid" or (paid == "no_payment_required" and word in {"complete", None}):
         return PaymentStatus.CAPTURED
     return PaymentStatus.EXPIRED if word == "expired" else PaymentStatus.PENDING
 
 
 def _intent_decides(session: Body, own: Report, inner: Report) -> bool:
+    # Unconfirmed: with manual capture a complete session says unpaid until it is captured. Its intent says what is held.
     if inner.status in {PaymentStatus.AUTHORIZED, PaymentStatus.CAPTURED}:
         return True
     return session.get("status") == "complete" and own.status is not PaymentStatus.CAPTURED
@@ -303,9 +307,15 @@ def read_intent(body: Body) -> Report:
         if body.get("status") == "requires_payment_method"
         else None,
         saved=saved_by_intent(body, charge) if status is PaymentStatus.CAPTURED else None,
-        attention=graver(amounts.attention, attention),
+        attention=graver(graver(amounts.attention, attention), _shortfall(status, captured)),
         raw=redacted(body),
     )
+
+
+def _shortfall(status: PaymentStatus, captured: int | None) -> Attention | None:
+    """A bank transfer that came in part leaves the intent open, with what came so far."""
+    is_open = status in {PaymentStatus.PENDING, PaymentStatus.REQUIRES_ACTION}
+    return Attention.UNDERPAID if is_open and captured else None
 
 
 def _intent_status(body: Body) -> PaymentStatus:
@@ -333,7 +343,8 @@ def _intent_money(
         return None, received, amounts.minor(charge.get("amount_refunded"))
     if body.get("status") == "canceled":
         return None, 0, 0  # its charge looks refunded, but nothing was ever taken
-    return None, 0, None
+    # Unconfirmed: whether amount_received already counts a part that came by bank transfer; it is taken as it stands.
+    return None, received or 0, None
 
 
 def read_charge(body: Body) -> Report:
@@ -421,7 +432,7 @@ def _read_refused(error: Body, intent: Body, names: PaymentNames) -> Report:
     return replace(report, status=PaymentStatus.FAILED if is_over else report.status, decline=decline)
 
 
-# --- reading: refunds, warnings -----------------------------------------------------------------------------------
+# --- reading: refunds -------------------------------------------------------------------------------------------
 
 
 def read_refund(body: Body) -> Report | None:
@@ -446,22 +457,6 @@ def read_refund(body: Body) -> Report | None:
         asset=amounts.asset,
         refunded_minor=amount,
         attention=graver(amounts.attention, Attention.REFUND_FAILED if wants_person else None),
-        raw=redacted(body),
-    )
-
-
-def read_fraud_warning(body: Body) -> Report:
-    """An early fraud warning of the card network: says nothing about the money, but somebody should look."""
-    charge = id_of(body.get("charge"))
-    intent = id_of(body.get("payment_intent"))
-    return Report(
-        about=Subject.PAYMENT,
-        status=None,
-        reference=None,
-        gateway_reference=intent or charge,
-        other_references=ids(charge) if intent else (),
-        mode=mode_of(body),
-        attention=Attention.FRAUD_WARNING,
         raw=redacted(body),
     )
 
