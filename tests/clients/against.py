@@ -58,7 +58,6 @@ class AgainstSimulator:
     is_hint: ClassVar[bool] = False  # webhooks of weak proof
     declines_by: ClassVar[str] = "decline"  # the button
     declined: ClassVar[PaymentStatus] = PaymentStatus.FAILED  # by fetch, once the customer's method was refused
-    tells_decline: ClassVar[bool] = True  # by fetch, why
     expires_by: ClassVar[str] = "expire"
     expired: ClassVar[PaymentStatus] = PaymentStatus.EXPIRED
     refunded: ClassVar[RefundStatus] = RefundStatus.SUCCEEDED  # what the refund is answered
@@ -185,7 +184,7 @@ class AgainstSimulator:
         self.press(created, self.declines_by)
         found = self.fetched(created)
         assert (found.status, found.captured_minor or 0) == (self.declined, 0)
-        assert (found.decline is not None) is self.tells_decline
+        assert found.decline is not None
         assert self.book() == (0, 0)
 
     def test_an_order_that_runs_out(self) -> None:

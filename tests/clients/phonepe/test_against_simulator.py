@@ -22,7 +22,7 @@ class TestPhonePe(RefundsAgainstSimulator):
     is_hint = True
     create_path, refund_path = "/checkout/v2/pay", "/payments/v2/refund"
     refunded, settles_by = RefundStatus.PENDING, "refund_settle"
-    declined, tells_decline = PaymentStatus.PENDING, True  # the page stays open for another try
+    declined = PaymentStatus.PENDING  # the page stays open for another try
 
     def test_a_dispute_is_told_as_a_hint(self) -> None:
         self.paid()

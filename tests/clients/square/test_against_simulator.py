@@ -20,7 +20,7 @@ class TestSquare(RefundsAgainstSimulator):
     total, part = Money(11550, "USD"), Money(5050, "USD")
     create_path, refund_path = "payment-links", "/v2/refunds"
     refunded, settles_by = RefundStatus.PENDING, "refund_settle"
-    declined, tells_decline = PaymentStatus.REQUIRES_ACTION, True  # the link stays open for another try
+    declined = PaymentStatus.REQUIRES_ACTION  # the link stays open for another try
 
     def test_an_order_that_runs_out(self) -> None:
         """A link lives until it is paid or ended by us."""
