@@ -22,6 +22,10 @@ PAGE_ORIGINS: Final[Mapping[Mode, str]] = {
 }
 MIN_SECRET_LENGTH: Final = 8
 _MAX_VALUE_LENGTH: Final = 1000
+_API_KEY: Final = r"[!-~]+"
+_USUAL_API_KEY: Final = r"[A-Z0-9]{7}(-[A-Z0-9]{7}){3}"  # Unconfirmed: only used to notice swapped fields
+_EMAIL: Final = r"[^@\s]+@[^@\s]+"
+_BASE32: Final = r"[A-Za-z2-7 ]{8,}=*"
 
 # Known for GET /v1/estimate. Unconfirmed: NZD and BRL stand only in older texts.
 FIAT: Final = ("USD", "EUR", "CAD", "GBP", "AUD", "ILS", "RON", "NZD", "BRL")
@@ -105,7 +109,10 @@ _CREDENTIALS: Final = (
         label="API key",
         help="Dashboard: Settings, Payments, API keys. The sandbox has its own key. Nothing in a key tells which.",
         is_secret=True,
-        example="ABCDEF1-GHJKLM2-NPQRST3-UVWXYZ4",  # Unconfirmed: that all look so, hence no pattern
+        example="ABCDEF1-GHJKLM2-NPQRST3-UVWXYZ4",  # Unconfirmed: that all look so, hence only the usual look
+        patterns=dict.fromkeys(Mode, _API_KEY),
+        pattern_help="The API key is one word of letters, digits and signs, without spaces.",
+        usual=_USUAL_API_KEY,
         min_length=MIN_SECRET_LENGTH,
     ),
     CredentialField(
@@ -122,6 +129,8 @@ _CREDENTIALS: Final = (
         help="With the password it lets us list payments: hosted invoices can be polled only so.",
         is_required=False,
         example="desk@lab.example",
+        patterns=dict.fromkeys(Mode, _EMAIL),
+        pattern_help="The dashboard e-mail is an address like desk@lab.example.",
     ),
     CredentialField(
         name="account_password",
@@ -136,6 +145,8 @@ _CREDENTIALS: Final = (
         help="Base32 secret of the dashboard's two-factor login, for payouts. Without it a person types the code.",
         is_secret=True,
         is_required=False,
+        patterns=dict.fromkeys(Mode, _BASE32),
+        pattern_help="The authenticator secret is base32: letters and the digits 2 to 7.",
     ),
 )
 

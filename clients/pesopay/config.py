@@ -48,6 +48,9 @@ KEY_BYTES: Final = 32
 SALT_BYTES: Final = 16
 
 _MERCHANT_ID: Final = r"[0-9]{1,15}"
+_LOGIN_ID: Final = r"[!-~]{1,100}"
+_USUAL_KEY: Final = r"[!-~]{32,64}"
+_USUAL_SECRET: Final = r"[A-Za-z0-9]{24,64}"  # 32, as a rule; the password is whatever the merchant chose
 _FILLER: Final = re.compile(r"(.)\1*|change-?_?me.*|placeholder|your-?_?secret.*", re.IGNORECASE)
 
 
@@ -209,6 +212,7 @@ _CREDENTIALS: Final = (
         "can tell a true datafeed from a forged one, and this account is not taken.",
         is_secret=True,
         example="Kx7Qm2RvT9bLw4ZpH8sYc3NfJd6GaEu1",
+        usual=_USUAL_SECRET,
         min_length=MIN_SECRET_LENGTH,
         rotates=True,
     ),
@@ -225,6 +229,8 @@ _CREDENTIALS: Final = (
         label="API user",
         help="Create it in the merchant portal, apart from the people's logins, with the rights of the merchant API.",
         example="apiuser",
+        patterns=dict.fromkeys(Mode, _LOGIN_ID),
+        pattern_help="The API user is one word of at most 100 letters, digits and signs.",
     ),
     CredentialField(
         name="password",
@@ -263,6 +269,7 @@ _CREDENTIALS: Final = (
         help="Only for stored cards (MemberPay), which are not offered yet.",
         is_secret=True,
         is_required=False,
+        usual=_USUAL_KEY,
         min_length=KEY_BYTES,
     ),
     CredentialField(

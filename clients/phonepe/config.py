@@ -45,6 +45,9 @@ SENDS_MERCHANT_HEADER: Final = True
 
 _UUID: Final = r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
 _ID_SHAPES: Final = r"TEST-M[A-Za-z0-9]*_[A-Za-z0-9]+|SU[0-9]{6,}"  # Unconfirmed: only used to notice swapped fields
+# UUID text, not always hexadecimal, or base64 of one; a webhook password is shorter.
+_USUAL_SECRET: Final = r"[0-9A-Za-z]{8}(-[0-9A-Za-z]{4}){3}-[0-9A-Za-z]{12}|[A-Za-z0-9+/]{40,64}=*"
+_USUAL_MERCHANT_ID: Final = r"M[A-Z0-9]{3,63}"
 _CLIENT_ID: Final = rf"(?!({_UUID})\Z)[!-~]{{1,200}}"
 _CLIENT_SECRET: Final = rf"(?!({_ID_SHAPES})\Z)[!-~]{{8,400}}"
 _CLIENT_VERSION: Final = r"[1-9][0-9]{0,8}"
@@ -152,6 +155,7 @@ _CREDENTIALS: Final = (
         example="TEST-M00DEMO_25010",
         patterns=dict.fromkeys(Mode, _CLIENT_ID),
         pattern_help="The client ID has no spaces and is no UUID: a UUID is the client secret.",
+        usual=_ID_SHAPES,
     ),
     CredentialField(
         name="client_secret",
@@ -162,6 +166,7 @@ _CREDENTIALS: Final = (
         patterns=dict.fromkeys(Mode, _CLIENT_SECRET),
         pattern_help="The client secret has 8 characters or more and no spaces. One like TEST-M..._... or SU... is the "
         "client ID.",
+        usual=_USUAL_SECRET,
         min_length=MIN_SECRET_LENGTH,
     ),
     CredentialField(
@@ -203,6 +208,7 @@ _CREDENTIALS: Final = (
         example="M0DEMO",
         patterns=dict.fromkeys(Mode, _MERCHANT_ID),
         pattern_help="The merchant ID consists of letters, digits and underscores.",
+        usual=_USUAL_MERCHANT_ID,
     ),
 )
 

@@ -21,7 +21,7 @@ from core.gateways.simulating import GatewaySimulator
 logger = logging.getLogger("simulator")
 
 _HTML: Final = b"<html>\r\n<head><title>%s</title></head>\r\n<body><center><h1>%s</h1></center></body>\r\n</html>\r\n"
-_IDEMPOTENCY_HEADERS: Final = (b"idempotency-key", b"x-idempotency-key")
+_IDEMPOTENCY_HEADERS: Final = (b"idempotency-key", b"x-idempotency-key", b"x-refund-idempotency")
 MAX_BODY_BYTES: Final = 4 * 1024 * 1024
 
 

@@ -25,6 +25,7 @@ _CREDENTIALS: Final = (
         example="EAAA...",
         patterns=config.ACCESS_TOKEN,
         pattern_help="The access token is one word without spaces, and neither an application id nor an address.",
+        usual=config.USUAL_ACCESS_TOKEN,
         min_length=config.MIN_SECRET_LENGTH,
     ),
     CredentialField(
@@ -34,6 +35,7 @@ _CREDENTIALS: Final = (
         example="LDOCEXAMPLE1",
         patterns=config.LOCATION_ID,
         pattern_help="A location id is short: letters and digits, usually beginning with L. Tokens belong elsewhere.",
+        usual=config.USUAL_LOCATION_ID,
     ),
     CredentialField(
         name="webhook_signature_key",
@@ -74,6 +76,7 @@ _CREDENTIALS: Final = (
         example="MLDOCEXAMPLE1",
         patterns=config.MERCHANT_ID,
         pattern_help="A merchant id is short: letters and digits.",
+        usual=config.USUAL_MERCHANT_ID,
     ),
     CredentialField(
         name="application_secret",

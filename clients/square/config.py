@@ -33,6 +33,10 @@ _TOKEN_LIKE: Final = r"EAAA[A-Za-z0-9_-]{36}"
 _IN_HEADER: Final = rf"(?!{_OTHERS})[!-~]{{8,1000}}"
 _IN_PATH: Final = rf"(?!{_OTHERS}|{_TOKEN_LIKE})[A-Za-z0-9_-]{{1,64}}"
 
+USUAL_ACCESS_TOKEN: Final = r"EAAA[A-Za-z0-9_-]{16,}"
+USUAL_LOCATION_ID: Final = r"L[A-Z0-9]{7,31}"
+USUAL_MERCHANT_ID: Final = r"M[A-Z0-9]{7,31}"
+
 ACCESS_TOKEN: Final = dict.fromkeys(Mode, _IN_HEADER)
 LOCATION_ID: Final = dict.fromkeys(Mode, _IN_PATH)
 MERCHANT_ID: Final = dict.fromkeys(Mode, _IN_PATH)

@@ -6,9 +6,10 @@ The admin form, the API and `explain` use these; nothing here knows a gateway. N
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import permutations
 from typing import Any, Final
 
 from core.gateways.types import CredentialField, Description, Mode
@@ -27,6 +28,8 @@ _PLACEHOLDER_SHAPES: Final = re.compile(
     r"|(sk|pk|rk|whsec|rzp)(_(test|live))?_[x*.•]{3,}",
     re.IGNORECASE | re.DOTALL,
 )
+_UNFILLED: Final = re.compile(r"<[^<>]{0,60}>|\{[a-z0-9_ -]{0,40}\}|change[ _-]?me|placeholder", re.IGNORECASE)
+_WORD: Final = re.compile(r"\w+")
 _OTHER: Final = {Mode.TEST: Mode.LIVE, Mode.LIVE: Mode.TEST}
 
 
@@ -66,8 +69,20 @@ def check_values(description: Description, values: Mapping[str, Any], mode: Mode
         message = _check_one(field, values, description, mode)
         if message:
             found[field.name] = message
+    found.update(_check_swapped([one for one in description.credentials if one.name not in found], values))
     found.update(_check_names(description, values))
     return found
+
+
+def read_refusal(description: Description, reason: str) -> dict[str, str]:
+    """What a gateway's constructor had against the values (`GatewayMisconfigured.reason`), as `check_values` says it.
+
+    The field is the first that the reason names; the name is "" where it names none.
+    """
+    labels = {field.name: field.label for field in description.credentials}
+    sentence = _WORD.sub(lambda word: labels.get(word[0], word[0]), reason)
+    named = next((word for word in _WORD.findall(reason) if word in labels), "")
+    return {named: f"{sentence[:1].upper()}{sentence[1:].rstrip('.')}."}
 
 
 def infer_mode(description: Description, values: Mapping[str, Any]) -> Mode | None:
@@ -81,7 +96,7 @@ def _check_one(field: CredentialField, values: Mapping[str, Any], about: Descrip
     if value is None or value == "":
         return _missing(field)
     if not isinstance(value, str):
-        return f"{field.label} is text."
+        return f"{field.label} is text: write it between quotation marks."
     trimmed = value.strip()
     if not trimmed:
         return _missing(field) or f"{field.label} is blank: leave it empty or write the value."
@@ -100,7 +115,8 @@ def _check_text(field: CredentialField, value: str, about: Description, mode: Mo
         return None if value in words else f"{field.label} is one of {', '.join(words)}."
     if not field.is_multiline and not value.isprintable():
         return f"{field.label} holds a line break or an invisible character: copy it again."
-    if field.is_secret and is_placeholder(value):
+    # A name may well be "test" or "0000"; a secret may not.
+    if is_placeholder(value) if field.is_secret else _UNFILLED.fullmatch(value):
         return f"{field.label} is a placeholder: paste the real value from the gateway's dashboard."
     least = max(field.min_length, MIN_SECRET_LENGTH) if field.is_secret else field.min_length
     if len(value) < least:
@@ -136,6 +152,27 @@ def _check_repeated(field: CredentialField, value: str, values: Mapping[str, Any
         if other.name != field.name and isinstance(theirs, str) and theirs.strip() == value:
             return f"The same value stands in {other.label}: each field has a value of its own."
     return None
+
+
+def _check_swapped(fields: Sequence[CredentialField], values: Mapping[str, Any]) -> dict[str, str]:
+    """Of `fields`, those whose value usually stands in another, where that one's own value is an unusual one."""
+    found = {}
+    for wanted, held in permutations([one for one in fields if _text_of(one, values)], 2):
+        theirs = _text_of(held, values)
+        if not _is_usual(wanted, theirs) or _is_usual(wanted, _text_of(wanted, values)) or _is_usual(held, theirs):
+            continue
+        for one, other in ((held, wanted), (wanted, held)):
+            found[one.name] = f"{one.label} and {other.label} may be swapped: the value of each looks like the other's."
+    return found
+
+
+def _is_usual(field: CredentialField, value: str) -> bool:
+    return bool(field.usual) and _compiled(field.usual).fullmatch(value) is not None
+
+
+def _text_of(field: CredentialField, values: Mapping[str, Any]) -> str:
+    value = values.get(field.name)
+    return value.strip() if isinstance(value, str) else ""
 
 
 def _check_names(about: Description, values: Mapping[str, Any]) -> dict[str, str]:

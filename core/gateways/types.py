@@ -479,7 +479,9 @@ class ReturnReading:
 class CredentialField:
     """One field of a gateway account. The admin form, masking, checks and docs are generated from it.
 
-    `patterns` are regular expressions that the whole value must match, per mode (a missing mode accepts anything);
+    `patterns` are regular expressions that the whole value must match, per mode (a missing mode accepts anything).
+    `usual` is one that every value seen so far matches, where that is not certain enough to refuse another: it only tells
+    that two fields were swapped, when the other field's value has this shape and this field's value has not.
     `rotates`: the previous values are still accepted in webhooks for a while and reach the gateway as
     `previous_<name>s` (a list).
     """
@@ -492,6 +494,7 @@ class CredentialField:
     example: str = ""
     patterns: Mapping[Mode, str] = field(default_factory=dict)
     pattern_help: str = ""
+    usual: str = ""
     choices: tuple[tuple[str, str], ...] = ()
     default: str = ""
     min_length: int = 1

@@ -78,8 +78,8 @@ def _field(one: CredentialField, key: PaymentGatewayKey | None) -> forms.Field:
         "required": False,  # the service says it in a sentence, and blank keeps what is there
         "initial": None if one.is_secret else kept or one.default,
     }
-    if one.choices:
-        return forms.ChoiceField(choices=one.choices, widget=UnfoldAdminSelectWidget(), **options)
+    if one.choices:  # the service knows the choices, and says it together with what else is wrong
+        return forms.CharField(widget=UnfoldAdminSelectWidget(choices=one.choices), **options)
     return forms.CharField(widget=_widget(one, _placeholder(one, key, is_set=bool(kept))), strip=True, **options)
 
 

@@ -27,6 +27,7 @@ from payments.services import keys
 
 ROUTE: Final = "/v1/gateway-keys"
 LONGEST_VALUE: Final = 10_000
+LONGEST_NAME: Final = 100
 MOST_VALUES: Final = 50
 PRIORITIES: Final = (0, 32_767)
 CANNOT_BE_OPENED: Final = (
@@ -134,7 +135,7 @@ def _read_new(data: Any) -> dict[str, Any]:
     take = Fields(data)
     wish = {
         "gateway": take.take("gateway", clean_gateway, required=True),
-        "values": take.take("credentials", _clean_values, required=True),
+        "values": _take_values(take, required=True),
         "label": take.take("label", fields.text_of(120), ""),
         "priority": take.take("priority", fields.whole_number(*PRIORITIES), 100),
     }
@@ -145,7 +146,7 @@ def _read_new(data: Any) -> dict[str, Any]:
 def _read_change(data: Any) -> dict[str, Any]:
     take = Fields(data)
     change = {
-        "values": take.take("credentials", _clean_values, {}),
+        "values": _take_values(take),
         "label": take.take("label", fields.text_of(120)),
         "priority": take.take("priority", fields.whole_number(*PRIORITIES)),
         "is_active": take.take("is_active", _clean_boolean),
@@ -160,15 +161,37 @@ def _clean_boolean(value: object) -> bool:
     return value
 
 
-def _clean_values(value: object) -> dict[str, str]:
+def _take_values(take: Fields, *, required: bool = False) -> dict[str, str]:
     """Credentials by field name. What each must look like, the gateway's declaration says."""
-    if not isinstance(value, Mapping) or not all(isinstance(text, str) for text in value.values()):
+    found: dict[str, str] = {}
+    for name, value in (take.take("credentials", _clean_object, required=required) or {}).items():
+        try:
+            found[name] = _clean_value(value)
+        except FieldError as error:
+            take.refuse(f"credentials.{name}", error)
+    return found
+
+
+def _clean_object(value: object) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
         raise FieldError("invalid_type", "Send an object of strings, by the names of GET /v1/gateways/{gateway}.")
-    if len(value) > MOST_VALUES or any(len(text) > LONGEST_VALUE for text in value.values()):
-        raise FieldError("too_long", f"Send at most {MOST_VALUES} values of at most {LONGEST_VALUE} characters.")
-    if any(not (c.isprintable() or c in "\r\n\t") for text in (*value, *value.values()) for c in text):
-        raise FieldError("invalid_text", "A value holds an invisible character: copy it again.")
-    return dict(value)
+    if len(value) > MOST_VALUES or any(len(name) > LONGEST_NAME for name in value):
+        raise FieldError(
+            "too_long", f"Send at most {MOST_VALUES} values, by the names of GET /v1/gateways/{{gateway}}."
+        )
+    if not all(name.isprintable() for name in value):
+        raise FieldError("invalid_text", "A name holds an invisible character: copy it again.")
+    return value
+
+
+def _clean_value(value: object) -> str:
+    if not isinstance(value, str):
+        raise FieldError("invalid_type", "Send text: write the value between quotation marks.")
+    if len(value) > LONGEST_VALUE:
+        raise FieldError("too_long", f"Send at most {LONGEST_VALUE} characters.")
+    if not all(one.isprintable() or one in "\r\n\t" for one in value):
+        raise FieldError("invalid_text", "The value holds an invisible character: copy it again.")
+    return value
 
 
 def _for_fingerprint(wish: Mapping[str, Any]) -> dict[str, Any]:
@@ -190,7 +213,8 @@ class _named_as_sent:  # noqa: N801 - reads as a statement where it stands
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, keys.CredentialsRefused):
-            error.errors = [{**one, "field": f"credentials.{one['field']}"} for one in error.errors]
+            # An error without a field is about all of them together.
+            error.errors = [{**one, "field": f"credentials.{one['field']}".rstrip(".")} for one in error.errors]
 
 
 # Showing ------------------------------------------------------------------------------------------------------------

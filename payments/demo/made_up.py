@@ -15,7 +15,8 @@ from typing import Final
 from django.conf import settings
 
 from core.gateways import registry
-from core.gateways.credentials import check_values
+from core.gateways.credentials import check_values, read_refusal
+from core.gateways.errors import GatewayMisconfigured
 from core.gateways.types import CredentialField, Description, Mode
 from core.money import CURRENCIES
 from payments.demo import plan
@@ -38,21 +39,34 @@ def credentials(gateway: str, mode: Mode) -> dict[str, str]:
         if field.is_filled_by_platform:
             continue
         try:
-            found[field.name] = _value(field, about, found, mode, f"{gateway}|{mode}|{field.name}")
+            found[field.name] = _value(gateway, field, found, mode)
         except CannotMakeUp:
             if field.is_required:
                 raise
     return found
 
 
-def _value(field: CredentialField, about: Description, others: dict[str, str], mode: Mode, place: str) -> str:
-    for candidate in _candidates(field, about, mode, _random_text(place, max(_LENGTH, field.min_length))):
-        if field.name not in check_values(about, {**others, field.name: candidate}, mode):
+def _value(gateway: str, field: CredentialField, others: dict[str, str], mode: Mode) -> str:
+    about = registry.gateway_class(gateway).about
+    text = _random_text(f"{gateway}|{mode}|{field.name}", max(_LENGTH, field.min_length))
+    for candidate in _candidates(field, about, mode, text):
+        if _fits(gateway, field, {**others, field.name: candidate}, mode):
             return candidate
     raise CannotMakeUp(
         f"{about.label}: no {mode} value for the field {field.name} can be made up. Give the field an example that its "
         "pattern accepts, or the beginning of one with ... at its end."
     )
+
+
+def _fits(gateway: str, field: CredentialField, values: dict[str, str], mode: Mode) -> bool:
+    about = registry.gateway_class(gateway).about
+    if field.name in check_values(about, values, mode):
+        return False
+    try:
+        registry.open_gateway(gateway, values, mode=mode, cache_scope="made up")
+    except GatewayMisconfigured as error:
+        return field.name not in read_refusal(about, error.reason)
+    return True
 
 
 def _candidates(field: CredentialField, about: Description, mode: Mode, text: str) -> Iterator[str]:
@@ -66,7 +80,8 @@ def _candidates(field: CredentialField, about: Description, mode: Mode, text: st
         if "..." in example:
             yield example.replace("...", text, 1)
     if field.is_secret and field.example:
-        yield _like(field.example, text)
+        # Again where it does not go with the other values (an index that another field has).
+        yield from (_like(field.example, f"{text}{number}") for number in range(3))
     if not field.is_secret and field.example:
         yield from (field.example, field.example.replace(_OTHER[mode], mode))
     yield text

@@ -168,7 +168,7 @@ def create_gateway_key(
     """
     about = registry.gateway_class(gateway).about
     given = _filled(about, values)
-    _refuse_wrong(about, given, mode)
+    _refuse_wrong(gateway, about, given, mode)
     key = PaymentGatewayKey(
         id=key_id, lab_id=lab_id_of(lab), public_id=ids.public_id("GWK"), gateway=gateway, mode=mode.value, label=label,
         priority=priority,
@@ -197,9 +197,9 @@ def update_gateway_key(
     A key that cannot be opened can still be switched off, and is mended by giving all its secrets anew.
     """
     about = registry.gateway_class(key.gateway).about
-    changed = {name: value.strip() for name, value in values.items() if value and value.strip()}
+    changed = _given(values)
     if changed:
-        _refuse_wrong(about, {**_kept(key_row_of(key), besides=changed), **changed}, Mode(key.mode))
+        _refuse_wrong(key.gateway, about, {**_kept(key_row_of(key), besides=changed), **changed}, Mode(key.mode))
     with transaction.atomic():
         key = PaymentGatewayKey.objects.for_lab(key.lab_id).select_for_update().get(pk=key.pk)
         _keep_previous(key, about, changed)
@@ -249,14 +249,24 @@ def _opens(key: Any, name: str, stored: Mapping[str, Any]) -> bool:
         return False
 
 
-def _filled(about: Description, values: Mapping[str, str]) -> dict[str, str]:
-    given = {name: value.strip() for name, value in values.items() if value and value.strip()}
-    return {**{one.name: one.default for one in about.credentials if one.default}, **given}
+def _filled(about: Description, values: Mapping[str, Any]) -> dict[str, Any]:
+    return {**{one.name: one.default for one in about.credentials if one.default}, **_given(values)}
 
 
-def _refuse_wrong(about: Description, values: Mapping[str, str], mode: Mode) -> None:
+def _given(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What is not blank, trimmed. What is no text stays as it is, for the check to refuse."""
+    trimmed = {name: value.strip() if isinstance(value, str) else value for name, value in values.items()}
+    return {name: value for name, value in trimmed.items() if value not in ("", None)}
+
+
+def _refuse_wrong(gateway: str, about: Description, values: Mapping[str, Any], mode: Mode) -> None:
     if errors := checking.check_values(about, values, mode):
         raise CredentialsRefused(errors)
+    try:
+        # What only the values together show, the gateway itself finds when it is built; nobody is called.
+        registry.open_gateway(gateway, values, mode=mode, cache_scope="on save")
+    except GatewayMisconfigured as error:
+        raise CredentialsRefused(checking.read_refusal(about, error.reason)) from None
 
 
 def _take(key: PaymentGatewayKey, about: Description, values: Mapping[str, str]) -> None:

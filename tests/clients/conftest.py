@@ -2,4 +2,4 @@
 
 import pytest
 
-pytest.register_assert_rewrite("core.gateways.contract", "core.gateways.testing")
+pytest.register_assert_rewrite("core.gateways.contract", "core.gateways.testing", "tests.clients.against")

@@ -63,6 +63,14 @@ def test_made_up_secrets_stay_the_same_and_differ_by_mode(gateway: str) -> None:
     assert [name for name in secret if name in live and live[name] == test.get(name)] == []
 
 
+@pytest.mark.parametrize("gateway", registry.slugs())
+def test_made_up_credentials_go_together_in_every_checkout(gateway: str, settings: Any) -> None:
+    for number in range(20):  # an index that another field has comes about once in ten
+        settings.SECRET_KEY = f"the key of checkout {number}"
+        for mode in Mode:
+            registry.open_gateway(gateway, made_up.credentials(gateway, mode), mode=mode, cache_scope="test")
+
+
 def test_a_field_that_cannot_be_made_up_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     field = CredentialField(name="riddle", label="Riddle", patterns=dict.fromkeys(Mode, "[^a-z0-9]{7}"))
     cls = registry.gateway_class(registry.slugs()[0])

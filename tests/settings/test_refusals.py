@@ -139,3 +139,45 @@ def test_a_command_refuses_with_one_line_and_no_traceback():
     assert done.returncode == 1
     assert done.stderr.startswith("paywright: PAYWRIGHT_SECRET_KEY is shorter than 50 characters or monotonous. Make a")
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+LIMITS = """
+import json
+from django.conf import settings as s
+from core import rate_limit
+print(json.dumps([s.METRICS_TOKEN, s.MAX_AMOUNT_MINOR, dict(rate_limit.limits())]))
+"""
+
+
+def limits_of(**changed):
+    done = start("settings.production", production(**changed), code=LIMITS)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_limits_and_the_metrics_token_have_defaults():
+    assert limits_of() == [None, None, {"key": 6000, "lab": 12000}]
+
+
+def test_limits_and_the_metrics_token_come_from_the_environment_and_from_the_yaml_file(tmp_path):
+    config = tmp_path / "paywright.yaml"
+    config.write_text("metrics_token: from-the-file-0001\nmax_amount_minor: 5000000\napi_limit_per_key: 10\n")
+    given = {"PAYWRIGHT_CONFIG": str(config), "PAYWRIGHT_API_LIMIT_PER_LAB": "0", "PAYWRIGHT_API_LIMIT_PER_KEY": "20"}
+    assert limits_of(**given) == ["from-the-file-0001", 5000000, {"key": 20, "lab": 0}]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PAYWRIGHT_METRICS_TOKEN", "too-short"),
+        ("PAYWRIGHT_MAX_AMOUNT_MINOR", "0"),
+        ("PAYWRIGHT_MAX_AMOUNT_MINOR", "1.5"),
+        ("PAYWRIGHT_API_LIMIT_PER_KEY", "-1"),
+        ("PAYWRIGHT_API_LIMIT_PER_LAB", "many"),
+    ],
+)
+def test_a_limit_or_token_that_cannot_be_meant_stops_the_start(name, value):
+    done = start("settings.production", production(**{name: value}), code=LIMITS)
+    assert done.returncode != 0
+    assert name in done.stderr
+    assert "too-short" not in done.stderr

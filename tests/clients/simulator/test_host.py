@@ -76,6 +76,12 @@ def test_a_request_reaches_the_gateway_of_its_host_and_leaves_no_secret_in_the_l
     ]
 
 
+@pytest.mark.parametrize("name", ["Idempotency-Key", "X-Idempotency-Key", "X-Refund-Idempotency"])
+def test_the_log_knows_the_key_by_every_header_that_gateways_use(simulator: Simulator, name: str) -> None:
+    httpx.post(f"{simulator.url}/api.toy.example/pay", content="one", headers={name: "key-one"}, **LOOPBACK)
+    assert [call["idempotency_key"] for call in simulator.calls("toy")] == ["key-one"]
+
+
 def test_an_unknown_host_is_404_and_names_the_known_ones(simulator: Simulator) -> None:
     answer = httpx.get(f"{simulator.url}/api.other.example/pay", **LOOPBACK)
     assert answer.status_code == 404

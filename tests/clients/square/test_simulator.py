@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
+from square.utils import webhooks_helper
 
 from clients.simulator.testing import Simulator, running_simulator
 from clients.square.simulator import SquareSimulator, sign
@@ -404,7 +405,6 @@ def test_paid_twice_short_and_over_show_in_books_and_payments(simulator: Simulat
 def test_the_sdk_verifies_what_is_sent_and_nothing_else(
     simulator: Simulator, api: httpx.Client, receiver: Receiver
 ) -> None:
-    helper = pytest.importorskip("square.utils.webhooks_helper")
     new = new_link(api, payment_note="Café <b> & co")
     simulator.act(SLUG, "pay", new["id"])
     simulator.wait_idle()
@@ -414,7 +414,7 @@ def test_the_sdk_verifies_what_is_sent_and_nothing_else(
 
         def accepts(text: str, url: str, key: str = KEY, *, header: str = signature) -> bool:
             return bool(
-                helper.verify_signature(
+                webhooks_helper.verify_signature(
                     request_body=text, signature_header=header, signature_key=key, notification_url=url
                 )
             )

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from core.gateways.credentials import Masked, check_values, infer_mode, is_placeholder, mask
+from core.gateways.credentials import Masked, check_values, infer_mode, is_placeholder, mask, read_refusal
 from core.gateways.types import CredentialField, Mode
 from tests.core.gateways.toy import ABOUT
 
@@ -63,6 +63,61 @@ def test_the_same_value_in_two_fields_is_told() -> None:
     assert check(account="7777777788", webhook_secret="7777777788") == {
         "webhook_secret": "The same value stands in Account number: each field has a value of its own."
     }
+
+
+USUAL = replace(
+    ABOUT,
+    credentials=(
+        CredentialField(name="token", label="Token", usual="T-[0-9]{4}"),
+        CredentialField(name="place", label="Place", usual="P-[0-9]{4}"),
+        CredentialField(name="password", label="Password"),
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("token", "place", "password", "swapped"),
+    [
+        ("T-1234", "P-1234", "anything", set()),
+        ("P-1234", "T-1234", "anything", {"token", "place"}),
+        ("anything", "P-1234", "T-1234", {"token", "password"}),
+        ("T-5678", "P-1234", "T-1234", set()),  # a password may look like anything, while the token is in its place
+        ("odd", "P-1234", "anything", set()),  # an unusual value alone proves nothing
+        ("odd", "odder", "anything", set()),
+    ],
+)
+def test_two_fields_are_swapped_where_each_has_the_others_usual_shape(
+    token: str, place: str, password: str, swapped: set[str]
+) -> None:
+    found = check_values(USUAL, {"token": token, "place": place, "password": password}, Mode.LIVE)
+    assert set(found) == swapped
+    if "place" in swapped:
+        assert found["token"] == "Token and Place may be swapped: the value of each looks like the other's."
+
+
+def test_a_name_that_was_not_filled_in_is_refused_and_one_that_only_looks_odd_is_not() -> None:
+    about = replace(ABOUT, credentials=(CredentialField(name="login", label="Login"),))
+    for value in ("<your login>", "{login}", "changeme", "Placeholder"):
+        assert "placeholder" in check_values(about, {"login": value}, Mode.LIVE)["login"]
+    for value in ("test", "0000", "key", "your-login"):
+        assert check_values(about, {"login": value}, Mode.LIVE) == {}
+
+
+@pytest.mark.parametrize(
+    ("reason", "found"),
+    [
+        ("webhook_secret is the api_key", {"webhook_secret": "Webhook secret is the API key."}),
+        (
+            "the account, or the api_key, is of another shop.",
+            {"account": "The Account number, or the API key, is of another shop."},
+        ),
+        ("these values do not belong together", {"": "These values do not belong together."}),
+    ],
+)
+def test_what_a_gateway_refuses_when_it_is_built_is_told_at_the_field_it_names_first(
+    reason: str, found: dict[str, str]
+) -> None:
+    assert read_refusal(ABOUT, reason) == found
 
 
 def test_a_value_of_the_wrong_shape_shows_an_example() -> None:
@@ -129,7 +184,7 @@ def test_a_line_break_inside_is_refused_unless_the_field_has_lines() -> None:
 
 
 def test_other_things_than_text_are_refused() -> None:
-    assert check(api_key=12345678) == {"api_key": "API key is text."}
+    assert check(api_key=12345678) == {"api_key": "API key is text: write it between quotation marks."}
 
 
 def test_unknown_fields_are_told_and_previous_secrets_are_checked() -> None:
