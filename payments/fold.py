@@ -24,6 +24,7 @@ from payments.work import Cause, MovedKind, PaymentState, Work
 
 S = PaymentStatus
 MONEY_CAUSES: Final = frozenset({CauseKind.WEBHOOK, CauseKind.FETCH, CauseKind.RESPONSE})
+AUTHENTICATION_REQUIRED: Final = "authentication_required"
 ASKED_CAUSES: Final = frozenset({CauseKind.FETCH, CauseKind.RESPONSE})
 
 
@@ -103,12 +104,20 @@ def _fold_payment(work: Work, report: Report, cause: Cause, now: datetime) -> Ve
             verdict = _authorized(work, report, cause, now)
         case S.PENDING | S.REQUIRES_ACTION:
             verdict = _open(work, report, S(report.status), cause, now)
+        case S.FAILED if _waits_for_customer(work, report):
+            verdict = _open(work, report, S.REQUIRES_ACTION, cause, now)
         case S.FAILED | S.EXPIRED | S.VOIDED:
             verdict = _dead(work, report, S(report.status), cause, now)
         case _:
             verdict = Verdict.APPLIED
     _take_fee(work, report)
     return verdict
+
+
+def _waits_for_customer(work: Work, report: Report) -> bool:
+    """Charged while the customer was away, and the bank wants to see the customer: the same order can still be paid."""
+    is_asked_back = report.decline is not None and report.decline.code == AUTHENTICATION_REQUIRED
+    return is_asked_back and work.resumes_declined_charges and work.state.profile_id is not None
 
 
 def _differs(state: PaymentState, report: Report) -> bool:

@@ -130,7 +130,9 @@ def _match(batch: Batch, fact: Fact, payment_id: int, row: Sequence[Any]) -> Non
         return
     if payment_id not in batch.works:
         state = rows.read_payment(row, account=fact.key.account)
-        batch.works[payment_id] = Work(state=state, via=fact.key)
+        about = _description(state.gateway)
+        resumes = about is not None and about.resumes_declined_charges
+        batch.works[payment_id] = Work(state=state, via=fact.key, resumes_declined_charges=resumes)
         batch.originals[payment_id] = copy.copy(state)
         batch.originals[payment_id].attention = set(state.attention)
     fact.work = batch.works[payment_id]

@@ -83,11 +83,24 @@ def read_payment(row: Sequence[Any], *, account: str = "") -> PaymentState:
 def _read_action(values: Mapping[str, Any]) -> NextAction | None:
     if values["next_action"] is None:
         return None
-    action = encoding.next_action_from_json(values["next_action"])
+    return opened_action(
+        values["next_action"], lab_id=values["lab_id"], public_id=values["public_id"], mode=values["mode"]
+    )
+
+
+def opened_action(kept: Mapping[str, Any], *, lab_id: int, public_id: str, mode: str) -> NextAction:
+    """The inverse of `sealed_action`. Raises CannotOpen."""
+    action = encoding.next_action_from_json(kept)
     if isinstance(action, ClientToken):
-        place = _token_place(values["public_id"], values["mode"])
-        return replace(action, token=open_(values["lab_id"], place, action.token))
+        return replace(action, token=open_(lab_id, _token_place(public_id, mode), action.token))
     return action
+
+
+def sealed_action(action: NextAction, *, lab_id: int, public_id: str, mode: str) -> dict[str, Any]:
+    """As it is kept, of a payment or of a saved method: a token belongs to one buyer's browser, so at rest it is sealed."""
+    if isinstance(action, ClientToken):
+        action = replace(action, token=seal(lab_id, _token_place(public_id, mode), action.token))
+    return encoding.next_action_to_json(action)
 
 
 def payment_row(state: PaymentState) -> dict[str, Any]:
@@ -111,10 +124,7 @@ def _action_row(state: PaymentState) -> dict[str, Any] | None:
     action = state.next_action
     if action is None:
         return None
-    if isinstance(action, ClientToken):  # it belongs to one buyer's browser: at rest it is sealed
-        sealed = seal(state.lab_id, _token_place(state.public_id, state.mode), action.token)
-        action = replace(action, token=sealed)
-    return encoding.next_action_to_json(action)
+    return sealed_action(action, lab_id=state.lab_id, public_id=state.public_id, mode=state.mode)
 
 
 def _plain(value: Any) -> Any:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Final
+
+from django.db import connection
 
 from core import clock, ids, strict_json
 from core.encryption import Place, open_, seal
@@ -46,6 +49,26 @@ def row_of(*, key: KeyFacts, customer_id: int, saved: SavedMethod) -> dict[str, 
         "handle": (method.handle or "") if method else "",
         "consent_at": clock.now(),
     }
+
+
+def customer_token_of(*, lab_id: int, gateway_key_id: int, customer_id: int, before: datetime) -> str | None:
+    """What the gateway calls this customer since an earlier saving, so that all methods stand under one name there.
+
+    Only what was there `before` the wish: a repeat of it must say the same. Raises CannotOpen.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT public_id, mode, secrets ->> 'customer_token' FROM payments_customerpaymentprofile
+            WHERE lab_id = %s AND gateway_key_id = %s AND customer_id = %s AND deleted_at IS NULL AND created_at < %s
+              AND secrets ? 'customer_token' ORDER BY id DESC LIMIT 1
+            """,
+            [lab_id, gateway_key_id, customer_id, before],
+        )
+        row = cursor.fetchone()
+    return (
+        None if row is None else open_(lab_id, Place(gateway_key=row[0], mode=row[1], field="customer_token"), row[2])
+    )
 
 
 # The same method saved again is the same profile; a first report often lacks the card's details. As part of the frame's writing statement.

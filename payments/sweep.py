@@ -18,7 +18,7 @@ from core import clock, crash
 from core.gateways.types import Attention
 from payments import inbox
 from payments.frame import Fact, apply_reports
-from payments.services import fetching
+from payments.services import fetching, profiles
 from payments.states import CauseKind
 from payments.work import Cause, KeyFacts, Work
 
@@ -37,6 +37,7 @@ class Swept:
     events: int
     payments: int
     refunds: int
+    methods: int
     given_up: int
 
 
@@ -49,9 +50,10 @@ def sweep(*, rounds: int = 200, batch: int = inbox.BATCH) -> Swept:
         _DUE_PAYMENTS, lambda payment_id: fetching.refresh(payment_id, not_within_seconds=0, is_scheduled=True)
     )
     refunds = ask_about(_DUE_REFUNDS, fetching.refresh_refund)
+    methods = ask_about(_DUE_METHODS, lambda profile_id: profiles.refresh(profile_id, is_scheduled=True))
     events += _drain(lambda: inbox.sweep_events(limit=batch), rounds, batch)  # fetches may have let some fit
     close_told()
-    return Swept(crashed, events, payments, refunds, give_up())
+    return Swept(crashed, events, payments, refunds, methods, give_up())
 
 
 def _drain(step: Callable[[], int], rounds: int, batch: int) -> int:
@@ -111,6 +113,10 @@ _DUE_PAYMENTS: Final = """
       AND gateway_key_id IS NOT NULL ORDER BY next_check_at LIMIT 200"""
 _DUE_REFUNDS: Final = """
     SELECT id FROM payments_refund WHERE next_check_at IS NOT NULL AND next_check_at <= %s
+    ORDER BY next_check_at LIMIT 200"""
+
+_DUE_METHODS: Final = """
+    SELECT id FROM payments_customerpaymentprofile WHERE next_check_at IS NOT NULL AND next_check_at <= %s
     ORDER BY next_check_at LIMIT 200"""
 
 

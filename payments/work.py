@@ -213,6 +213,7 @@ class Work:
 
     state: PaymentState
     via: KeyFacts  # through which key the report at hand came; not always the payment's latest
+    resumes_declined_charges: bool = False  # as the payment's gateway describes itself
     refunds: list[RefundState] = field(default_factory=list)
     disputes: list[DisputeState] = field(default_factory=list)
     transitions: list[Transition] = field(default_factory=list)

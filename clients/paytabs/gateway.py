@@ -20,7 +20,16 @@ from clients.paytabs.transaction import AUTH, CAPTURE, REFUND, REGISTER, SALE, V
 from clients.paytabs.translate import Account
 from core.clock import Clock
 from core.gateways.errors import GatewayError, GatewayMisconfigured, OutcomeUnknown, RequestRejected
-from core.gateways.port import Cache, CanCapture, CanReadReturn, CanRefund, CanSaveMethods, CanVoid, Gateway
+from core.gateways.port import (
+    Cache,
+    CanCapture,
+    CanReadReturn,
+    CanRefund,
+    CanSaveMethods,
+    CanSaveMethodsAlone,
+    CanVoid,
+    Gateway,
+)
 from core.gateways.types import (
     CaptureMode,
     CaptureRequest,
@@ -28,6 +37,7 @@ from core.gateways.types import (
     CredentialCheck,
     DeleteSavedRequest,
     Description,
+    MethodNames,
     MethodStatus,
     Mode,
     NotFound,
@@ -54,7 +64,7 @@ MAX_OTHERS: Final = 8
 TRAN_REF: Final = re.compile(r"[A-Za-z]{0,8}[0-9]{6,}[A-Za-z0-9]{0,16}", re.ASCII)
 
 
-class PayTabsGateway(Gateway, CanCapture, CanVoid, CanRefund, CanReadReturn, CanSaveMethods):
+class PayTabsGateway(Gateway, CanCapture, CanVoid, CanRefund, CanReadReturn, CanSaveMethods, CanSaveMethodsAlone):
     slug: ClassVar[str] = "paytabs"
     about: ClassVar[Description] = DESCRIPTION
 
@@ -142,6 +152,19 @@ class PayTabsGateway(Gateway, CanCapture, CanVoid, CanRefund, CanReadReturn, Can
         if page is None:
             raise REQUEST.unreadable("the page is not on the host of this region")
         return replace(report, reference=request.reference, status=MethodStatus.PENDING, next_action=page)
+
+    def fetch_method(self, names: MethodNames) -> Report | NotFound:
+        """By PayTabs' reference, else by ours, like a payment."""
+        asked = PaymentNames(reference=names.reference, gateway_reference=names.gateway_reference)
+        try:
+            rows = [row for row in self._main_rows(asked) if row.kind == REGISTER]
+        except RequestRejected as error:
+            if names.gateway_reference is None or not is_not_found(error):
+                raise
+            rows = []
+        if not rows:
+            return NotFound(reason="PayTabs knows no registration of this name under this profile")
+        return replace(translate.read(judging.newest(rows), self._account), reference=names.reference)
 
     def charge_saved(self, request: ChargeRequest) -> Report:
         """Answered at once. Unconfirmed: an issuer that insists on 3-D Secure may answer with a page instead."""

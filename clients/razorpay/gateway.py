@@ -58,7 +58,6 @@ from core.gateways.types import (
     RefundRequest,
     Report,
     ReturnReading,
-    SaveMethodRequest,
     VoidRequest,
     WebhookDelivery,
     WebhookReading,
@@ -191,9 +190,6 @@ class RazorpayGateway(Gateway, CanCapture, CanVoid, CanRefund, CanReadReturn, Ca
         return translate.read_dispute(body, payment=names.payment)
 
     # --- saved methods -----------------------------------------------------------------------------------------
-
-    def save_method(self, request: SaveMethodRequest) -> Report:
-        raise RequestRejected("Razorpay saves a method only during a payment", code="save_needs_payment")
 
     def charge_saved(self, request: ChargeRequest) -> Report:
         return saving.charge(self._api, self._cache, request)

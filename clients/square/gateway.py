@@ -52,7 +52,6 @@ from core.gateways.types import (
     RefundRequest,
     Report,
     ReturnReading,
-    SaveMethodRequest,
     Subject,
     VoidRequest,
     WebhookDelivery,
@@ -186,10 +185,6 @@ class SquareGateway(Gateway, CanCapture, CanVoid, CanRefund, CanReadReturn, CanS
         return translate.at_location(report, body, self._config.location_id)
 
     # --- saved methods -----------------------------------------------------------------------------------------
-
-    def save_method(self, request: SaveMethodRequest) -> Report:
-        """Alone a card comes only out of Square's form in the browser, whose token the port cannot hand back."""
-        raise RequestRejected("Square saves a card only during a payment", code="save_needs_payment")
 
     def charge_saved(self, request: ChargeRequest) -> Report:
         """A bank that wants the customer back declines with `authentication_required`: a link brings them back."""

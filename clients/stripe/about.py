@@ -19,6 +19,7 @@ DESCRIPTION: Final = Description(
     currencies=CURRENCIES_TAKEN,
     minimums=MINIMUMS,
     # Unconfirmed: 200 characters of client_reference_id.
+    resumes_declined_charges=True,
     reference=ReferenceRule(max_length=200, alphabet=string.ascii_letters + string.digits + "-_"),
     credentials=(
         CredentialField(

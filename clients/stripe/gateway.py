@@ -32,6 +32,7 @@ from core.gateways.port import (
     CanReadReturn,
     CanRefund,
     CanSaveMethods,
+    CanSaveMethodsAlone,
     CanVoid,
     Gateway,
 )
@@ -44,6 +45,7 @@ from core.gateways.types import (
     DeleteSavedRequest,
     Description,
     DisputeNames,
+    MethodNames,
     Mode,
     NotFound,
     PaymentNames,
@@ -75,7 +77,9 @@ CHARGE: Final = re.compile(r"(ch|py)_[A-Za-z0-9_]{1,200}", re.ASCII)
 MAYBE_DONE: Final = frozenset({"charge_already_refunded", "idempotency_error"})
 
 
-class StripeGateway(Gateway, CanCapture, CanVoid, CanRefund, CanReadReturn, CanSaveMethods, CanFetchDisputes):
+class StripeGateway(
+    Gateway, CanCapture, CanVoid, CanRefund, CanReadReturn, CanSaveMethods, CanSaveMethodsAlone, CanFetchDisputes
+):
     slug: ClassVar[str] = "stripe"
     # The dashboard decides the methods, wallets included. A fake that does not know the parameter is driven without it.
     intent_extras: ClassVar[Mapping[str, Any]] = {"automatic_payment_methods": {"enabled": True}}
@@ -215,6 +219,21 @@ class StripeGateway(Gateway, CanCapture, CanVoid, CanRefund, CanReadReturn, CanS
         report = saved.read_setup_session(self._api.create_setup(params, key=request.idempotency_key))
         if report is None or report.next_action is None:
             raise OutcomeUnknown("Stripe's answer names no page on which a method could be saved")
+        return self._checked(report)
+
+    def fetch_method(self, names: MethodNames) -> Report | NotFound:
+        """Nothing is listed by our reference: without the session's id the same request with the same key tells it."""
+        if names.gateway_reference is None or not SESSION.fullmatch(names.gateway_reference):
+            return NotFound(reason="Stripe finds a page for saving a method by its own id only")
+        try:
+            body = self._api.get_session(names.gateway_reference, expand=["setup_intent.payment_method"])
+        except RequestRejected as error:
+            if error.http_status == 404:
+                return NotFound(reason="Stripe does not know this session")
+            raise
+        report = saved.read_setup_session(body) if saved.is_setup(body) else None
+        if report is None or report.reference != names.reference:
+            raise GatewayUnavailable("the answer is about another session")
         return self._checked(report)
 
     def charge_saved(self, request: ChargeRequest) -> Report:

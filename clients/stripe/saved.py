@@ -148,6 +148,21 @@ def read_setup_intent(body: Body) -> Report | None:
     )
 
 
+def read_method_alone(body: Body) -> Report:
+    """A PaymentMethod, in an event about itself: its details may have changed, or it is gone."""
+    token = text(body.get("id"))
+    known = SavedMethod(token=token, method=read_details(body)) if token is not None else None
+    return Report(
+        about=Subject.METHOD,
+        status=MethodStatus.ACTIVE,
+        reference=None,
+        gateway_reference=None,  # its name is its token
+        mode=mode_of(body),
+        saved=known,
+        raw=redacted(body),
+    )
+
+
 def _setup_status(body: Body) -> MethodStatus:
     word = body.get("status")
     status = SETUP_STATUS.get(word, MethodStatus.PENDING) if isinstance(word, str) else MethodStatus.PENDING

@@ -120,6 +120,11 @@ def _session(session: Mapping[str, Any]) -> Report | None:
     return saved.read_setup_session(session) if saved.is_setup(session) else translate.read_session(session)
 
 
+def _method_gone(method: Mapping[str, Any]) -> Report:
+    """Detached: nobody can charge it any more."""
+    return replace(saved.read_method_alone(method), status=MethodStatus.DELETED)
+
+
 def _session_failed(session: Mapping[str, Any]) -> Report | None:
     report = _session(session)
     if report is None or report.about is Subject.METHOD or report.status is PaymentStatus.CAPTURED:
@@ -159,6 +164,8 @@ READERS: Final[Mapping[str, Callable[[Mapping[str, Any]], Report | None]]] = {
     "payment_intent.amount_capturable_updated": translate.read_intent,
     "payment_intent.partially_funded": _partially_funded,
     "payment_intent.canceled": translate.read_intent,
+    "payment_method.automatically_updated": saved.read_method_alone,
+    "payment_method.detached": _method_gone,
     "charge.updated": translate.read_charge,  # carries the fee, when its balance transaction is expanded
     "charge.refunded": translate.read_charge,  # refund records decide; a released hold looks like this too
     "charge.expired": _charge_expired,

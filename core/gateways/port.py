@@ -18,6 +18,7 @@ from core.gateways.types import (
     DeleteSavedRequest,
     Description,
     DisputeNames,
+    MethodNames,
     Mode,
     NotFound,
     PaymentNames,
@@ -103,19 +104,24 @@ class CanSaveMethods(ABC):
     """Also: `initiate` with `save_method` set reports `saved` once the payment is paid."""
 
     @abstractmethod
-    def save_method(self, request: SaveMethodRequest) -> Report:
-        """Begin saving a method without a payment. Returns a report about a method, with what the customer has to do.
-
-        Raises RequestRejected where this gateway saves only during a payment.
-        """
-
-    @abstractmethod
     def charge_saved(self, request: ChargeRequest) -> Report:
         """Charge off-session. A payment report; a bank that wants the customer back is a next action or a decline."""
 
     @abstractmethod
     def delete_saved(self, request: DeleteSavedRequest) -> None:
         """Forget the method at the gateway, too. One that is already gone is fine."""
+
+
+class CanSaveMethodsAlone(ABC):
+    """Without a payment, beside CanSaveMethods."""
+
+    @abstractmethod
+    def save_method(self, request: SaveMethodRequest) -> Report:
+        """Begin saving. Returns a report about a method, with what the customer has to do."""
+
+    @abstractmethod
+    def fetch_method(self, names: MethodNames) -> Report | NotFound:
+        """What became of it: a report about a method, with `saved` once there is one."""
 
 
 class CanFetchDisputes(ABC):

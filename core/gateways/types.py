@@ -67,6 +67,7 @@ class MethodStatus(StrEnum):
     PENDING = "pending"
     ACTIVE = "active"
     FAILED = "failed"
+    DELETED = "deleted"  # at the gateway, by its dashboard or the customer
 
 
 class Attention(StrEnum):
@@ -407,6 +408,15 @@ class SaveMethodRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MethodNames:
+    """Which saving of a method is asked about. `gateway_reference` is what its beginning was called, if that was heard."""
+
+    reference: str
+    gateway_reference: str | None = None
+    created_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChargeRequest:
     """Charge a saved method while the customer is away."""
 
@@ -549,6 +559,9 @@ class Description:
         False  # an order whose answer was lost can be paid by nobody (a redirect never received)
     )
     default_expiry_seconds: int | None = None  # how long an order stays payable when nobody says otherwise
+    # A charge of a saved method that the bank declined with `authentication_required` can be finished by the customer in
+    # the browser: same order, by the next action of the answer.
+    resumes_declined_charges: bool = False
     refunds_take_days: bool = False  # a person at the gateway files them: pending for days is how it should be
     idempotency_seconds: int | None = None  # how long the gateway remembers an idempotency key; None: it has none
     presentations: tuple[Presentation, ...] = (Presentation.HOSTED,)

@@ -20,6 +20,7 @@ from core.encryption import CannotOpen
 from core.errors import DomainError, NotFound
 from core.gateways import registry
 from core.gateways.errors import GatewayMisconfigured, RequestRejected
+from core.gateways.port import CanSaveMethodsAlone
 from core.gateways.types import CustomerDetails
 from core.models import Customer
 from core.money import Money
@@ -76,7 +77,12 @@ class ProfileView(APIView):
 
     @documents.GET_PROFILE
     def get(self, request: Request, public_id: str) -> HttpResponse:
-        return json_response(_show(_profile(caller(request), public_id)))
+        """Asks the gateway where the customer is not done yet, at most once in ten seconds."""
+        context = caller(request)
+        profile = _profile(context, public_id)
+        if profile.status == ProfileStatus.PENDING and profiles.refresh(profile.pk):
+            profile = _profile(context, public_id)
+        return json_response(_show(profile))
 
     @documents.DELETE_PROFILE
     def delete(self, request: Request, public_id: str) -> HttpResponse:
@@ -182,12 +188,15 @@ def _key_for(context: ApiKeyContext, wish: ProfileWish) -> PaymentGatewayKey:
 
 
 def _why_not_save(row: KeyRow, currency: str) -> str | None:
-    """As for the smallest payment that also saves its method."""
+    """As for the smallest payment that also saves its method, by a gateway that can do so without the payment."""
     try:
         least = row.about.minimums.get(currency, 1)
     except registry.UnknownGateway:
         least = 1
-    return why_not(row, Wish(amount=Money(least, currency), save_method=True))
+    reason = why_not(row, Wish(amount=Money(least, currency), save_method=True))
+    if reason is None and not issubclass(registry.gateway_class(row.gateway), CanSaveMethodsAlone):
+        reason = f"{row.about.label} saves methods during a payment only: initiate one with save_method"
+    return reason
 
 
 def _begun(context: ApiKeyContext, held: idempotency.Resume) -> CustomerPaymentProfile:

@@ -42,6 +42,9 @@ class CustomerPaymentProfile(LabModel):
     handle = models.CharField(max_length=120, blank=True, default="", db_default="")
     is_default = models.BooleanField(default=False, db_default=False)
     next_action = models.JSONField(null=True, blank=True)
+    check_count = models.PositiveSmallIntegerField(default=0, db_default=0)
+    last_checked_at = models.DateTimeField(null=True, blank=True)
+    next_check_at = models.DateTimeField(null=True, blank=True)  # while it is pending
     consent_at = models.DateTimeField()
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     deleted_at = models.DateTimeField(null=True, blank=True)
@@ -67,7 +70,12 @@ class CustomerPaymentProfile(LabModel):
                 name="payments_profile_reference_uniq",
             ),
         ]
-        indexes = [models.Index(fields=["lab", "mode", "customer"], name="payments_profile_customer")]
+        indexes = [
+            models.Index(fields=["lab", "mode", "customer"], name="payments_profile_customer"),
+            models.Index(
+                fields=["next_check_at"], condition=models.Q(next_check_at__isnull=False), name="payments_profile_due"
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.public_id

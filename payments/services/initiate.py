@@ -34,6 +34,7 @@ from core.hashing import keyed_hash
 from payments import fold, health
 from payments.frame import Fact, apply_reports
 from payments.models import Outcome
+from payments.saving import customer_token_of
 from payments.services import errors, exchanges, routing
 from payments.services.exchanges import Asked, Exchange, ask, is_held
 from payments.services.keys import KeyRow, open_key, problem_part
@@ -205,12 +206,23 @@ def _call(prepared: Prepared) -> Callable[[], Report]:
     def call() -> Report:
         gateway = open_key(prepared.key)
         if prepared.saved is None:
-            return gateway.initiate(prepared.request)
+            return gateway.initiate(_with_known_customer(prepared))
         if not isinstance(gateway, CanSaveMethods):
             raise RequestRejected(f"{prepared.key.gateway} cannot charge saved methods")
         return gateway.charge_saved(ChargeRequest(payment=prepared.request, saved=prepared.saved))
 
     return call
+
+
+def _with_known_customer(prepared: Prepared) -> PaymentRequest:
+    """Where a method is to be saved, it is saved under the name that this customer already has at this account."""
+    state, request = prepared.state, prepared.request
+    if not request.save_method or state.customer_id is None:
+        return request
+    token = customer_token_of(
+        lab_id=state.lab_id, gateway_key_id=prepared.key.id, customer_id=state.customer_id, before=state.created_at
+    )
+    return replace(request, customer_token=token)
 
 
 def _may_go_on(prepared: Prepared, error: GatewayError) -> bool:

@@ -3,32 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any, ClassVar, Final
 
 from django.conf import settings
 from django.db import connection, transaction
 
 from core import clock, crash, ids, strict_json
-from core.encryption import Place, open_
+from core.encryption import CannotOpen, Place, open_
 from core.errors import DomainError
 from core.gateways import encoding
 from core.gateways.errors import GatewayError, GatewayMisconfigured, OutcomeUnknown, RequestRejected
-from core.gateways.port import CanSaveMethods
+from core.gateways.port import CanSaveMethods, CanSaveMethodsAlone
 from core.gateways.references import fit_reference
 from core.gateways.types import (
     CustomerDetails,
     DeleteSavedRequest,
+    MethodNames,
     MethodStatus,
     Mode,
     Report,
     SavedMethod,
     SaveMethodRequest,
 )
+from core.hashing import keyed_hash
 from core.models import Customer
 from payments.models import CustomerPaymentProfile, PaymentGatewayKey, ProfileStatus
-from payments.saving import TOKENS, row_of, sealed_tokens
+from payments.rows import opened_action, sealed_action
+from payments.saving import TOKENS, customer_token_of, row_of, sealed_tokens
 from payments.services import errors, keys
 from payments.services.exchanges import ask
+from payments.services.keys import KeyRow
 from payments.services.orders import Profile
 from payments.work import KeyFacts
 
@@ -102,10 +108,16 @@ def delete_profile(profile: CustomerPaymentProfile) -> CustomerPaymentProfile:
             asked = ask(lambda: gateway.delete_saved(request))
             if asked.error is not None:
                 raise _told(asked.error, profile.public_id)
-    profile.deleted_at, profile.status, profile.is_default = clock.now(), ProfileStatus.DELETED, False
-    profile.secrets, profile.token_hash = {}, None
-    profile.save(update_fields=["deleted_at", "status", "is_default", "secrets", "token_hash"])
+    _forget(profile)
     return profile
+
+
+def _forget(profile: CustomerPaymentProfile) -> None:
+    profile.deleted_at, profile.status, profile.is_default = clock.now(), ProfileStatus.DELETED, False
+    profile.secrets, profile.token_hash, profile.next_action, profile.next_check_at = {}, None, None, None
+    profile.save(update_fields=[
+        "deleted_at", "status", "is_default", "secrets", "token_hash", "next_action", "next_check_at",
+    ])  # fmt: skip
 
 
 def _told(error: GatewayError, public_id: str) -> DomainError:
@@ -127,21 +139,20 @@ def begin(
 ) -> CustomerPaymentProfile:
     """Record the wish, in the open transaction. `finish_begin` then asks the gateway."""
     row = keys.key_row_of(key)
-    if not issubclass(type(keys.open_key(row)), CanSaveMethods):
-        raise errors.OperationUnsupported(row.about.label, "save methods without")
     public_id = ids.public_id("PM")
     profile = CustomerPaymentProfile(
         id=profile_id, lab_id=key.lab_id, mode=key.mode, customer=customer, gateway_key=key, gateway=key.gateway,
         public_id=public_id, reference=fit_reference(public_id, 1, row.about.reference), consent_at=clock.now(),
-        status=ProfileStatus.PENDING, next_action=None,
+        status=ProfileStatus.PENDING, next_action=None, next_check_at=clock.now() + timedelta(seconds=CHECK_DELAYS[0]),
     )  # fmt: skip
     profile.save(force_insert=True)
     return profile
 
 
 def finish_begin(profile: CustomerPaymentProfile, *, currency: str, return_url: str) -> CustomerPaymentProfile:
-    """Ask the gateway how the customer saves the method. No transaction may be open."""
+    """Ask the gateway how the customer saves the method. No transaction may be open. Raises CannotOpen."""
     row = keys.key_row_of(profile.gateway_key)
+    profile.refresh_from_db(fields=["created_at"])
     request = SaveMethodRequest(
         reference=profile.reference, idempotency_key=f"{profile.public_id}:save", currency=currency,
         webhook_url=row.webhook_url(), return_url=return_url or f"{settings.PUBLIC_URL}/",
@@ -149,62 +160,138 @@ def finish_begin(profile: CustomerPaymentProfile, *, currency: str, return_url: 
             id=profile.customer.external_id or None, name=profile.customer.name or None,
             email=profile.customer.email or None, phone=profile.customer.phone or None,
         ),
+        customer_token=customer_token_of(
+            lab_id=profile.lab_id, gateway_key_id=row.id, customer_id=profile.customer_id, before=profile.created_at
+        ),
     )  # fmt: skip
     crash.point("save_method_before_call")
-    asked = ask(lambda: keys.open_key(row).save_method(request))  # type: ignore[attr-defined]
+    asked = ask(lambda: _alone(row).save_method(request))
     crash.point("save_method_after_call")
     if asked.error is not None:
         if isinstance(asked.error, RequestRejected):
-            profile.status = ProfileStatus.FAILED
-            profile.save(update_fields=["status"])
+            profile.status, profile.next_check_at = ProfileStatus.FAILED, None
+            profile.save(update_fields=["status", "next_check_at"])
         raise _told(asked.error, profile.public_id)
     apply_method_report(row.facts, asked.answer)
     profile.refresh_from_db()
     return profile
 
 
+def _alone(row: KeyRow) -> CanSaveMethodsAlone:
+    gateway = keys.open_key(row)
+    if not isinstance(gateway, CanSaveMethodsAlone):  # its package was changed since
+        raise RequestRejected(f"{row.about.label} saves methods during a payment only")
+    return gateway
+
+
+# A webhook may be lost: until the customer is done, the gateway is asked.
+CHECK_DELAYS: Final = (300, 900, 3600, 21600)  # seconds
+NOT_WITHIN_SECONDS: Final = 10
+GIVES_UP: Final = timedelta(days=1)
+
+_CLAIM: Final = """
+    UPDATE payments_customerpaymentprofile SET last_checked_at = clock_timestamp(),
+      check_count = least(check_count + %s, 1000),
+      next_check_at = %s + (%s::int[])[least(check_count + 1, %s)] * interval '1 second'
+    WHERE id = %s AND status = 'pending' AND deleted_at IS NULL
+      AND (last_checked_at IS NULL OR last_checked_at <= clock_timestamp() - %s * interval '1 second')
+    RETURNING id"""
+
+
+def refresh(profile_id: int, *, is_scheduled: bool = False) -> bool:
+    """Ask the gateway what became of a saving that the customer may still finish; False where nobody needed asking.
+
+    Nothing of a gateway's is raised. `is_scheduled`: the sweep's own look, which lengthens its pauses and gives up in the end.
+    """
+    now = clock.now()
+    with connection.cursor() as cursor:
+        delays = list(CHECK_DELAYS)
+        cursor.execute(_CLAIM, [int(is_scheduled), now, delays, len(delays), profile_id, NOT_WITHIN_SECONDS])
+        if cursor.fetchone() is None:
+            return False
+    profile = CustomerPaymentProfile.across_labs.select_related("gateway_key").get(pk=profile_id)
+    row = keys.key_row_of(profile.gateway_key)
+    names = MethodNames(
+        reference=profile.reference, gateway_reference=profile.gateway_reference or None, created_at=profile.created_at
+    )
+    asked = ask(lambda: _alone(row).fetch_method(names))
+    if isinstance(asked.answer, Report):
+        apply_method_report(row.facts, replace(asked.answer, reference=profile.reference))
+    if is_scheduled and now - profile.created_at >= GIVES_UP:
+        _give_up(profile)
+    return True
+
+
+def _give_up(profile: CustomerPaymentProfile) -> None:
+    """Nobody finished it in a day. If the gateway tells of it later all the same, it becomes active."""
+    pending = CustomerPaymentProfile.objects.for_lab(profile.lab_id).filter(pk=profile.pk, status=ProfileStatus.PENDING)
+    pending.update(status=ProfileStatus.FAILED, next_check_at=None, next_action=None)
+
+
+# What gateways tell -------------------------------------------------------------------------------------------------
+
+
 _FOLD: Final = """
     UPDATE payments_customerpaymentprofile SET
-      status = CASE WHEN status IN ('deleted', 'active') THEN status ELSE %s END,
-      gateway_reference = CASE WHEN %s = '' THEN gateway_reference ELSE %s END,
-      next_action = %s::jsonb,
-      secrets = coalesce(%s::jsonb, secrets), token_hash = coalesce(%s, token_hash), kind = coalesce(%s, kind),
-      brand = coalesce(%s, brand), last_four = coalesce(%s, last_four), expiry_month = coalesce(%s, expiry_month),
-      expiry_year = coalesce(%s, expiry_year), handle = coalesce(%s, handle)
-    WHERE gateway_key_id = %s AND deleted_at IS NULL AND public_id = %s"""
+      status = CASE WHEN status IN ('deleted', 'active') THEN status ELSE %(status)s END,
+      gateway_reference = coalesce(%(gateway_reference)s, gateway_reference),
+      next_action = CASE WHEN %(status)s = 'pending' THEN coalesce(%(next_action)s::jsonb, next_action) END,
+      next_check_at = CASE WHEN %(status)s = 'pending' THEN next_check_at END,
+      secrets = secrets || coalesce(%(secrets)s::jsonb, '{}'), token_hash = coalesce(%(token_hash)s, token_hash),
+      kind = coalesce(%(kind)s, kind), brand = coalesce(%(brand)s, brand),
+      last_four = coalesce(%(last_four)s, last_four), expiry_month = coalesce(%(expiry_month)s, expiry_month),
+      expiry_year = coalesce(%(expiry_year)s, expiry_year), handle = coalesce(%(handle)s, handle)
+    WHERE id = %(id)s AND deleted_at IS NULL"""
 
 
 def apply_method_report(key: KeyFacts, report: Report) -> bool:
-    """Fold a report about a saved method into its profile; False where it is not known. A method once active stays so."""
+    """Fold a report about a saved method into its profile; False where it is not known. A method once active stays so
+    until it is deleted, here or at the gateway."""
     names = [name for name in (report.reference, report.gateway_reference, *report.other_references) if name]
-    found = (
-        CustomerPaymentProfile.objects.for_lab(key.lab_id)
-        .filter(gateway_key_id=key.id)
-        .filter(reference__in=names)
-        .first()
-        or CustomerPaymentProfile.objects.for_lab(key.lab_id)
-        .filter(gateway_key_id=key.id, gateway_reference__in=names)
-        .exclude(gateway_reference="")
-        .first()
-    )
+    found = _by_names(key, names) if names else _by_token(key, report.saved)
     if found is None:
-        return False
-    status = report.status if isinstance(report.status, MethodStatus) else MethodStatus.PENDING
-    saved = report.saved
-    values = row_of(key=key, customer_id=found.customer_id, saved=saved) if saved is not None else {}
-    tokens = saved and sealed_tokens(lab_id=key.lab_id, mode=found.mode, public_id=found.public_id, saved=saved)
-    action = report.next_action
-    shown = encoding.next_action_to_json(action) if action is not None and status is MethodStatus.PENDING else None
+        return not names  # told of by its token alone: the account may keep methods for others, too
+    if report.status is MethodStatus.DELETED:
+        _forget(found)
+        return True
     with connection.cursor() as cursor:
-        cursor.execute(_FOLD, [
-            ("active" if saved is not None and status is not MethodStatus.FAILED else status.value),
-            report.gateway_reference or "", report.gateway_reference or "",
-            None if shown is None else strict_json.dumps(shown),
-            strict_json.dumps(tokens) if tokens else None, values.get("token_hash"), values.get("kind") or None,
-            values.get("brand") or None, values.get("last_four") or None, values.get("expiry_month"),
-            values.get("expiry_year"), values.get("handle") or None, key.id, found.public_id,
-        ])  # fmt: skip
+        cursor.execute(_FOLD, _folded(key, found, report))
     return True
+
+
+def _by_names(key: KeyFacts, names: list[str]) -> CustomerPaymentProfile | None:
+    mine = CustomerPaymentProfile.objects.for_lab(key.lab_id).filter(gateway_key_id=key.id)
+    found: CustomerPaymentProfile | None = (
+        mine.filter(reference__in=names).first()
+        or mine.filter(gateway_reference__in=names).exclude(gateway_reference="").first()
+    )
+    return found
+
+
+def _by_token(key: KeyFacts, saved: SavedMethod | None) -> CustomerPaymentProfile | None:
+    if saved is None:
+        return None
+    mine = CustomerPaymentProfile.objects.for_lab(key.lab_id).filter(gateway_key_id=key.id, deleted_at__isnull=True)
+    found: CustomerPaymentProfile | None = mine.filter(token_hash=keyed_hash("saved_method", saved.token)).first()
+    return found
+
+
+def _folded(key: KeyFacts, profile: CustomerPaymentProfile, report: Report) -> dict[str, Any]:
+    told = report.status if isinstance(report.status, MethodStatus) else MethodStatus.PENDING
+    saved, action = report.saved, report.next_action
+    status = MethodStatus.ACTIVE if saved is not None and told is not MethodStatus.FAILED else told
+    values = row_of(key=key, customer_id=profile.customer_id, saved=saved) if saved is not None else {}
+    tokens = saved and sealed_tokens(lab_id=key.lab_id, mode=profile.mode, public_id=profile.public_id, saved=saved)
+    kept = action and sealed_action(action, lab_id=key.lab_id, public_id=profile.public_id, mode=profile.mode)
+    details = ("token_hash", "kind", "brand", "last_four", "expiry_month", "expiry_year", "handle")
+    return {
+        "id": profile.pk,
+        "status": status.value,
+        "gateway_reference": report.gateway_reference or None,
+        "next_action": strict_json.dumps(kept) if kept else None,
+        "secrets": strict_json.dumps(tokens) if tokens else None,
+        **{name: values.get(name) or None for name in details},
+    }
 
 
 def show(profile: CustomerPaymentProfile) -> Mapping[str, Any]:
@@ -222,8 +309,20 @@ def show(profile: CustomerPaymentProfile) -> Mapping[str, Any]:
         "expiry_month": profile.expiry_month,
         "expiry_year": profile.expiry_year,
         "handle": profile.handle or None,
-        "next_action": profile.next_action,
+        "next_action": _shown_action(profile),
         "consent_at": time(profile.consent_at),
         "created_at": time(profile.created_at),
         "deleted_at": time(profile.deleted_at),
     }
+
+
+def _shown_action(profile: CustomerPaymentProfile) -> dict[str, Any] | None:
+    if profile.next_action is None or profile.status != ProfileStatus.PENDING:
+        return None
+    try:
+        action = opened_action(
+            profile.next_action, lab_id=profile.lab_id, public_id=profile.public_id, mode=profile.mode
+        )
+    except CannotOpen:  # one damaged row must not hide a whole list
+        return None
+    return encoding.next_action_to_json(action)

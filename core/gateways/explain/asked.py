@@ -16,6 +16,7 @@ from core.gateways.types import (
     DeleteSavedRequest,
     Description,
     DisputeNames,
+    MethodNames,
     PaymentNames,
     PaymentRequest,
     Presentation,
@@ -130,6 +131,13 @@ class Asked:
             return_url=self._text("return_url") or f"{_DEFAULT_HOST}/pay/{reference}",
             customer=self._details("customer", CustomerDetails),
             customer_token=self._text("customer_token"),
+        )
+
+    def method_names(self) -> MethodNames:
+        return MethodNames(
+            reference=self._text("reference") or _DEFAULT_REFERENCE,
+            gateway_reference=self._text("gateway_reference"),
+            created_at=self._time("created_at"),
         )
 
     def charge_request(self) -> ChargeRequest:

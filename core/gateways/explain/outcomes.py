@@ -31,6 +31,7 @@ from core.gateways.port import (
     CanListCurrencies,
     CanRefund,
     CanSaveMethods,
+    CanSaveMethodsAlone,
     CanVoid,
     Gateway,
 )
@@ -114,7 +115,8 @@ _OPERATIONS: Final[Mapping[str, tuple[type, Run]]] = {
     "void": (CanVoid, lambda gateway, asked: gateway.void(asked.void_request())),
     "refund": (CanRefund, lambda gateway, asked: gateway.refund(asked.refund_request())),
     "fetch_refund": (CanRefund, lambda gateway, asked: gateway.fetch_refund(asked.refund_names())),
-    "save_method": (CanSaveMethods, lambda gateway, asked: gateway.save_method(asked.save_request())),
+    "save_method": (CanSaveMethodsAlone, lambda gateway, asked: gateway.save_method(asked.save_request())),
+    "fetch_method": (CanSaveMethodsAlone, lambda gateway, asked: gateway.fetch_method(asked.method_names())),
     "charge_saved": (CanSaveMethods, lambda gateway, asked: gateway.charge_saved(asked.charge_request())),
     "delete_saved": (CanSaveMethods, lambda gateway, asked: gateway.delete_saved(asked.delete_request())),
     "fetch_dispute": (CanFetchDisputes, lambda gateway, asked: gateway.fetch_dispute(asked.dispute_names())),
