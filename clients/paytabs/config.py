@@ -229,6 +229,7 @@ DESCRIPTION: Final = Description(
     default_expiry_seconds=PAGE_LIFE_SECONDS,
     idempotency_seconds=None,
     manual_capture=True,
+    example_reference="TST2014900000688",
     test_recipe=(
         "A test profile on the same host: card 4111 1111 1111 1111, any future expiry, CVV 123, is approved. Cards that "
         "decline are listed in the dashboard under Developers, Testing. Test references begin with TST."

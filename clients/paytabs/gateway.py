@@ -111,7 +111,7 @@ class PayTabsGateway(Gateway, CanCapture, CanVoid, CanRefund, CanReadReturn, Can
         webhook.verify(delivery, keys=self._config.server_keys)
         return webhook.read(delivery.body, self._account)
 
-    def read_return(self, delivery: WebhookDelivery) -> ReturnReading:
+    def read_return(self, delivery: WebhookDelivery, *, names: PaymentNames | None = None) -> ReturnReading:
         return returns.read_return(delivery, keys=self._config.server_keys)
 
     # --- refunds -----------------------------------------------------------------------------------------------

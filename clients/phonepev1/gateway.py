@@ -95,7 +95,7 @@ class PhonePeV1Gateway(Gateway, CanRefund, CanReadReturn):
         response = webhook.verify(delivery, salts=self._config.salts)
         return webhook.read(response, mode=self._config.mode, merchant_id=self._config.merchant_id)
 
-    def read_return(self, delivery: WebhookDelivery) -> ReturnReading:
+    def read_return(self, delivery: WebhookDelivery, *, names: PaymentNames | None = None) -> ReturnReading:
         return returns.read_return(delivery, salts=self._config.salts, mode=self._config.mode)
 
     # --- refunds -----------------------------------------------------------------------------------------------

@@ -81,6 +81,7 @@ DESCRIPTION: Final = Description(
     idempotency_seconds=None,  # of orders and links none; Unconfirmed: how long a refund's key lives
     presentations=(Presentation.HOSTED, Presentation.EMBEDDED),
     manual_capture=True,
+    example_reference="pay_DocExample0001",
     test_recipe="In test mode the page has Success and Failure buttons. Card 4100 2800 0000 1007 (any CVV, an OTP of 4 "
     "to 10 digits) succeeds, 4100 2800 0008 0001 with Failure is declined; UPI success@razorpay and failure@razorpay.",
     documentation_url="https://razorpay.com/docs/payments/payments/test-card-details/",

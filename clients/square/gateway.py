@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar, Final
 
-from clients.square import building, finding, saving, translate, webhook
+from clients.square import building, facts, finding, saving, translate, webhook
 from clients.square.about import DESCRIPTION
 from clients.square.client import SquareApi
 from clients.square.config import PAGES, SquareConfig
-from clients.square.facts import Body, errors_of, names, returned, text, within
+from clients.square.facts import Body, errors_of, returned, text, within
 from clients.square.finding import Found
 from clients.square.judging import NOT_FOUND
 from clients.square.money import Amount, read_money
@@ -129,7 +129,7 @@ class SquareGateway(Gateway, CanCapture, CanVoid, CanRefund, CanReadReturn, CanS
         reading = webhook.read(delivery.body, location_id=config.location_id, merchant_id=config.merchant_id)
         return replace(reading, reports=tuple(self._in_mode(report) for report in reading.reports))
 
-    def read_return(self, delivery: WebhookDelivery) -> ReturnReading:
+    def read_return(self, delivery: WebhookDelivery, *, names: PaymentNames | None = None) -> ReturnReading:
         """Unsigned, and empty in the sandbox: only a hint about what to fetch. There is no return after a cancel.
 
         Unconfirmed: which of these Square adds today.
@@ -142,7 +142,7 @@ class SquareGateway(Gateway, CanCapture, CanVoid, CanRefund, CanReadReturn, CanS
             status=None,
             reference=reference,
             gateway_reference=order or payment,
-            other_references=names(payment if payment != order and order else None),
+            other_references=facts.names(payment if payment != order and order else None),
             is_hint=True,
             raw={name: value for name, value in (("orderId", order), ("transactionId", payment)) if value},
         )
@@ -358,7 +358,7 @@ def _voided(known: PaymentNames, *, link_id: str | None, order_id: str | None) -
         status=PaymentStatus.VOIDED,
         reference=known.reference,
         gateway_reference=order_id,
-        other_references=names(link_id),
+        other_references=facts.names(link_id),
         captured_minor=0,
         raw={"id": link_id, "cancelled_order_id": order_id},
     )

@@ -77,6 +77,7 @@ DESCRIPTION: Final = Description(
     idempotency_seconds=86400,
     presentations=(Presentation.HOSTED, Presentation.EMBEDDED),
     manual_capture=True,
+    example_reference="pi_3DocExample0001",
     test_recipe="Card 4242 4242 4242 4242 succeeds, 4000 0000 0000 0002 is declined, 4000 0027 6000 3184 asks for "
     "3D Secure; any future expiry, any CVC.",
     documentation_url="https://docs.stripe.com/testing",

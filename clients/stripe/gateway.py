@@ -161,7 +161,7 @@ class StripeGateway(
         reading = webhook.read(delivery.body, account_id=self._config.account_id)
         return replace(reading, reports=tuple(self._checked(report) for report in reading.reports))
 
-    def read_return(self, delivery: WebhookDelivery) -> ReturnReading:
+    def read_return(self, delivery: WebhookDelivery, *, names: PaymentNames | None = None) -> ReturnReading:
         """Unsigned, so only a hint about what to fetch. The client secret that Stripe appends is not looked at."""
         fields = _query(delivery.url)
         for name, pattern in (("session_id", SESSION), ("payment_intent", INTENT)):

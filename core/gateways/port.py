@@ -131,8 +131,11 @@ class CanFetchDisputes(ABC):
 
 class CanReadReturn(ABC):
     @abstractmethod
-    def read_return(self, delivery: WebhookDelivery) -> ReturnReading:
-        """Read a browser return; where it is signed, check it (WebhookRejected). Its word is never believed."""
+    def read_return(self, delivery: WebhookDelivery, *, names: PaymentNames | None = None) -> ReturnReading:
+        """Read a browser return; where it is signed, check it (WebhookRejected). Its word is never believed.
+
+        `names`: the payment whose return address was called. A genuine return of another one is refused, too.
+        """
 
 
 class CanListCurrencies(ABC):

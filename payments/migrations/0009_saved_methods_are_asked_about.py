@@ -4,30 +4,33 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('core', '0005_fewer_indexes'),
-        ('payments', '0008_fewer_indexes'),
+        ("core", "0005_fewer_indexes"),
+        ("payments", "0008_fewer_indexes"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='customerpaymentprofile',
-            name='check_count',
+            model_name="customerpaymentprofile",
+            name="check_count",
             field=models.PositiveSmallIntegerField(db_default=0, default=0),
         ),
         migrations.AddField(
-            model_name='customerpaymentprofile',
-            name='last_checked_at',
+            model_name="customerpaymentprofile",
+            name="last_checked_at",
             field=models.DateTimeField(blank=True, null=True),
         ),
         migrations.AddField(
-            model_name='customerpaymentprofile',
-            name='next_check_at',
+            model_name="customerpaymentprofile",
+            name="next_check_at",
             field=models.DateTimeField(blank=True, null=True),
         ),
         migrations.AddIndex(
-            model_name='customerpaymentprofile',
-            index=models.Index(condition=models.Q(('next_check_at__isnull', False)), fields=['next_check_at'], name='payments_profile_due'),
+            model_name="customerpaymentprofile",
+            index=models.Index(
+                condition=models.Q(("next_check_at__isnull", False)),
+                fields=["next_check_at"],
+                name="payments_profile_due",
+            ),
         ),
     ]

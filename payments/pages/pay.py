@@ -165,7 +165,7 @@ def _is_plausible(request: HttpRequest, state: PaymentState) -> bool:
     try:
         gateway = open_key(loaded.key)
         if isinstance(gateway, CanReadReturn):
-            gateway.read_return(_delivery(request))
+            gateway.read_return(_delivery(request), names=loaded.state.names())
     except (GatewayError, RequestDataTooBig):
         return False
     return True

@@ -322,7 +322,7 @@ class TestGivingUp:
 def test_nothing_to_do_is_nothing_done(shop: Shop, wire: Wire) -> None:
     shop.captured_payment()
     before = everything()
-    assert swept(wire, now()) == sweep.Swept(crashed=0, events=0, payments=0, refunds=0, given_up=0)
+    assert swept(wire, now()) == sweep.Swept(crashed=0, events=0, payments=0, refunds=0, methods=0, given_up=0)
     assert everything() == before
 
 

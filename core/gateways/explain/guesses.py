@@ -43,9 +43,7 @@ def _as_told(operation: str, asked: Asked, about: Description, given: Given) -> 
         # Nothing in an error says what it is about. Asked by a name of the gateway's, most make the operation's own
         # request first; by ours alone, some look around before, and the error would be told of that.
         if operation != "initiate" and not asked.has("reference"):
-            yield from (
-                asked.with_defaults(gateway_reference=name) for name in (*_of_address(given.url), _ANY_NAME) if name
-            )
+            yield from (asked.with_defaults(gateway_reference=name) for name in _guessed(given, about))
         yield from ways
     elif operation == "initiate":
         yield from ways
@@ -60,6 +58,11 @@ def _as_told(operation: str, asked: Asked, about: Description, given: Given) -> 
         # Last: some gateways are asked by our own reference alone, and their answers repeat it.
         own = "refund_reference" if "refund" in operation else "reference"
         yield from (asked.with_defaults(**{own: name}) for name in _names(given))
+
+
+def _guessed(given: Given, about: Description) -> Iterator[str]:
+    yield from (name for name in _of_address(given.url) if name)
+    yield about.example_reference or _ANY_NAME
 
 
 def _ways(asked: Asked, about: Description, given: Given) -> Iterator[Asked]:

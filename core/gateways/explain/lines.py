@@ -119,7 +119,10 @@ def _return(line: _Line) -> Outcome:
     if not isinstance(gateway, CanReadReturn):
         return Outcome(more={"note": "returns of this gateway say nothing: the payment is fetched"})
     try:
-        reading = gateway.read_return(delivery)
+        asked = _asked(line)
+        is_named = asked.has("reference") or asked.has("gateway_reference")
+        names = asked.payment_names() if is_named else None
+        reading = gateway.read_return(delivery, names=names)
     except WebhookRejected as error:
         return Outcome(error=error, verified=False)
     return Outcome(verified=reading.verified, reports=reading.reports)

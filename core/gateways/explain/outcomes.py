@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from core import clock
 from core.gateways.encoding import plain, report_to_json
-from core.gateways.errors import GatewayError, OutcomeUnknown, RequestRejected
+from core.gateways.errors import GatewayError, GatewayUnavailable, OutcomeUnknown, RequestRejected
 from core.gateways.explain.asked import Asked
 from core.gateways.explain.guesses import variants
 from core.gateways.explain.transport import (
@@ -163,7 +163,7 @@ def _told(outcome: Outcome, given: Given) -> Outcome:
 def _tells(outcome: Outcome) -> bool:
     """Whether more was learned than "not found" or "unreadable", which another guess may improve on."""
     if outcome.error is not None:
-        return not isinstance(outcome.error, OutcomeUnknown)
+        return not isinstance(outcome.error, (OutcomeUnknown, GatewayUnavailable))
     return bool(outcome.reports or outcome.more)
 
 

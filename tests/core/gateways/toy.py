@@ -129,7 +129,7 @@ class ToyGateway(Gateway, CanRefund, CanReadReturn):
             note=body.get("note"),
         )
 
-    def read_return(self, delivery: WebhookDelivery) -> ReturnReading:
+    def read_return(self, delivery: WebhookDelivery, *, names: PaymentNames | None = None) -> ReturnReading:
         query = parse_qs(urlsplit(delivery.url).query)
         if query.get("sig") == ["bad"]:
             raise WebhookRejected("the return is not signed")
