@@ -104,7 +104,7 @@ def _fold_payment(work: Work, report: Report, cause: Cause, now: datetime) -> Ve
             verdict = _authorized(work, report, cause, now)
         case S.PENDING | S.REQUIRES_ACTION:
             verdict = _open(work, report, S(report.status), cause, now)
-        case S.FAILED if _waits_for_customer(work, report):
+        case S.FAILED if _waits_for_customer(work, report, cause):
             verdict = _open(work, report, S.REQUIRES_ACTION, cause, now)
         case S.FAILED | S.EXPIRED | S.VOIDED:
             verdict = _dead(work, report, S(report.status), cause, now)
@@ -114,10 +114,16 @@ def _fold_payment(work: Work, report: Report, cause: Cause, now: datetime) -> Ve
     return verdict
 
 
-def _waits_for_customer(work: Work, report: Report) -> bool:
-    """Charged while the customer was away, and the bank wants to see the customer: the same order can still be paid."""
-    is_asked_back = report.decline is not None and report.decline.code == AUTHENTICATION_REQUIRED
-    return is_asked_back and work.resumes_declined_charges and work.state.profile_id is not None
+def _waits_for_customer(work: Work, report: Report, cause: Cause) -> bool:
+    """Charged while the customer was away, and the bank wants to see the customer: the same order can still be paid,
+    where the answer has the way on. A webhook has none, and may come before the answer."""
+    state = work.state
+    if report.decline is None or report.decline.code != AUTHENTICATION_REQUIRED:
+        return False
+    if not work.resumes_declined_charges or state.profile_id is None:
+        return False
+    is_before_answer = cause.kind is CauseKind.WEBHOOK and state.status is S.PENDING
+    return is_before_answer or report.next_action is not None or state.next_action is not None
 
 
 def _differs(state: PaymentState, report: Report) -> bool:

@@ -192,7 +192,7 @@ GIVES_UP: Final = timedelta(days=1)
 _CLAIM: Final = """
     UPDATE payments_customerpaymentprofile SET last_checked_at = clock_timestamp(),
       check_count = least(check_count + %s, 1000),
-      next_check_at = %s + (%s::int[])[least(check_count + 1, %s)] * interval '1 second'
+      next_check_at = %s + (%s::int[])[least(check_count + 1 + %s, %s)] * interval '1 second'
     WHERE id = %s AND status = 'pending' AND deleted_at IS NULL
       AND (last_checked_at IS NULL OR last_checked_at <= clock_timestamp() - %s * interval '1 second')
     RETURNING id"""
@@ -205,8 +205,8 @@ def refresh(profile_id: int, *, is_scheduled: bool = False) -> bool:
     """
     now = clock.now()
     with connection.cursor() as cursor:
-        delays = list(CHECK_DELAYS)
-        cursor.execute(_CLAIM, [int(is_scheduled), now, delays, len(delays), profile_id, NOT_WITHIN_SECONDS])
+        delays, counted = list(CHECK_DELAYS), int(is_scheduled)
+        cursor.execute(_CLAIM, [counted, now, delays, counted, len(delays), profile_id, NOT_WITHIN_SECONDS])
         if cursor.fetchone() is None:
             return False
     profile = CustomerPaymentProfile.across_labs.select_related("gateway_key").get(pk=profile_id)

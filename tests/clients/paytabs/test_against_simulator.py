@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from core.gateways.types import CaptureMode, CaptureRequest, PaymentStatus, Report, VoidRequest
+from core.gateways.types import (
+    CaptureMode,
+    CaptureRequest,
+    MethodNames,
+    MethodStatus,
+    NotFound,
+    PaymentStatus,
+    Report,
+    SaveMethodRequest,
+    VoidRequest,
+)
 from core.money import Money
 from tests.clients.against import RefundsAgainstSimulator
 
@@ -29,6 +39,25 @@ class TestPayTabs(RefundsAgainstSimulator):
         assert self.gateway.capture(ask).captured_minor == self.part.minor
         assert self.fetched(held).captured_minor == self.part.minor
         assert self.book() == (self.part.minor, 0)
+
+    def test_a_card_that_is_saved_alone_can_be_asked_about(self) -> None:
+        begun = self.gateway.save_method(
+            SaveMethodRequest(
+                reference="PM_1", idempotency_key="s-1", currency="SAR", webhook_url=self.receiver.url,
+                return_url="https://shop.example/back",
+            )
+        )  # fmt: skip
+        names = MethodNames(reference="PM_1", gateway_reference=begun.gateway_reference)
+        waiting = self.gateway.fetch_method(names)
+        assert isinstance(waiting, Report)
+        assert (waiting.status, waiting.saved, waiting.reference) == (MethodStatus.PENDING, None, "PM_1")
+        self.pays(begun)
+        for asked in (names, MethodNames(reference="PM_1")):
+            saved = self.gateway.fetch_method(asked)
+            assert isinstance(saved, Report)
+            assert saved.status is MethodStatus.ACTIVE
+            assert saved.saved is not None
+        assert isinstance(self.gateway.fetch_method(MethodNames(reference="PM_2")), NotFound)
 
     def test_a_hold_is_released(self) -> None:
         held = self.held()

@@ -10,7 +10,7 @@ import pytest
 from clients.simulator.testing import Simulator, running_simulator
 from clients.stripe.config import API, CHECKOUT
 from clients.stripe.gateway import StripeGateway
-from core.gateways.errors import RequestRejected
+from core.gateways.errors import GatewayUnavailable, RequestRejected
 from core.gateways.testing import MemoryCache
 from core.gateways.types import (
     ChargeRequest,
@@ -20,6 +20,7 @@ from core.gateways.types import (
     DisputeNames,
     DisputeStatus,
     Method,
+    MethodNames,
     MethodStatus,
     Mode,
     NotFound,
@@ -119,7 +120,18 @@ def test_a_method_is_saved_alone_and_charged(simulator: Simulator, gateway: Stri
     begun = gateway.save_method(save_request())
     assert (begun.status, begun.reference) == (MethodStatus.PENDING, "PM_1")
     assert isinstance(begun.next_action, Redirect)
+    names = MethodNames(reference="PM_1", gateway_reference=begun.gateway_reference)
+    waiting = gateway.fetch_method(names)
+    assert isinstance(waiting, Report)
+    assert (waiting.status, waiting.next_action, waiting.saved) == (begun.status, begun.next_action, None)
     simulator.act("stripe", "pay", "PM_1")
+    fetched = gateway.fetch_method(names)
+    assert isinstance(fetched, Report) and fetched.saved is not None
+    assert (fetched.status, charged(gateway, fetched.saved).status) == (MethodStatus.ACTIVE, PaymentStatus.CAPTURED)
+    assert isinstance(gateway.fetch_method(MethodNames(reference="PM_1", gateway_reference="cs_live_none")), NotFound)
+    assert isinstance(gateway.fetch_method(MethodNames(reference="PM_1")), NotFound)
+    with pytest.raises(GatewayUnavailable, match="another session"):
+        gateway.fetch_method(MethodNames(reference="PM_2", gateway_reference=begun.gateway_reference))
     facts = heard_about(gateway, simulator, receiver, Subject.METHOD)
     assert {report.reference for report in facts} == {"PM_1"}
     (active,) = [report for report in facts if report.status is MethodStatus.ACTIVE]
