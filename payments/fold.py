@@ -246,6 +246,9 @@ def _move(work: Work, to: PaymentStatus, cause: Cause, now: datetime) -> None:
     if to in FINAL:
         state.next_action = None
         state.completed_at = now
+        if Attention.UNKNOWN_OUTCOME in state.attention:  # nobody asks after a week: this is the answer
+            state.unknown_since = None
+            work.forget_unknown()
     if to in {S.AUTHORIZED, S.CAPTURED}:
         state.next_action = state.decline = None
     if to in DEAD and state.holds_link_use:

@@ -67,6 +67,7 @@ def _set(work: Work, refund: RefundState, to: RefundStatus, decline: Decline | N
     refund.failure = decline if to is R.FAILED else None
     refund.completed_at = now
     refund.pending_reason, refund.unknown_since = "", None
+    work.forget_unknown()
     if to is R.SUCCEEDED:
         state.refunded += refund.amount
         work.money(MovedKind.REFUND, refund.amount, refund.public_id)

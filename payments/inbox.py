@@ -255,7 +255,7 @@ def _events_part(outcomes: list[dict[str, Any]], now: datetime) -> Part:
     return Part(
         "inbox_written",
         """UPDATE payments_webhookevent e SET state = x.state, tries = x.tries, payment_id = x.payment_id,
-             next_try_at = x.next_try_at, attention = CASE WHEN x.attention = '{}' THEN array_remove(e.attention, 'unapplied') ELSE x.attention END,
+             next_try_at = x.next_try_at, attention = array_remove(e.attention, 'unapplied') || x.attention,
              applied_at = CASE WHEN x.state IN ('new', 'unmatched', 'waiting', 'error') THEN NULL ELSE %s::timestamptz END,
              error = ''
            FROM jsonb_to_recordset(%s::jsonb) AS x(id bigint, state text, tries smallint, payment_id bigint,
@@ -346,7 +346,8 @@ def _put_off(moment: datetime, error: Exception) -> int:
             return 0
         cursor.execute(
             "UPDATE payments_webhookevent SET state = 'error', tries = tries + 1, error = %s, next_try_at = %s,"
-            " attention = CASE WHEN received_at < %s THEN '{unapplied}' ELSE attention END WHERE id = %s",
+            " attention = array_remove(attention, 'unapplied') || CASE WHEN received_at < %s THEN '{unapplied}'::text[]"
+            " ELSE '{}' END WHERE id = %s",
             [f"{type(error).__name__}: {error}"[:500], clock.now() + pause(row[2]), clock.now() - SHOWN_AFTER, row[0]],
         )
     return 1

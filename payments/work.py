@@ -246,6 +246,11 @@ class Work:
             self.state.attention.add(attention)
             self.tell("payment.attention")
 
+    def forget_unknown(self) -> None:
+        """Nobody has to look any more, once nothing of this payment is unknown."""
+        if self.state.unknown_since is None and not any(one.unknown_since for one in self.refunds):
+            self.state.attention.discard(Attention.UNKNOWN_OUTCOME)
+
     def tell(self, event: str, about: RefundState | DisputeState | None = None) -> None:
         """Queue an outgoing event about the payment, or about one of its refunds or disputes."""
         self.events.append((event, about))

@@ -240,6 +240,7 @@ def _after_refund(work: Work, refund_id: int, asked: Asked) -> None:
     if isinstance(asked.answer, Report):
         refund.unknown_since = None
         refund.pending_reason = "" if refund.pending_reason == "outcome_unknown" else refund.pending_reason
+        work.forget_unknown()
     elif isinstance(asked.answer, NotFound) and refund.gateway_reference:  # it was confirmed once
         work.add_attention(Attention.GATEWAY_DISAGREES)
     refund.is_changed, refund.wants_fetch = True, False
