@@ -17,6 +17,7 @@ from typing import Any, Final
 from django.db import connection, transaction
 
 from core import clock, crash, strict_json, transactions
+from core.causes import brief
 from core.gateways import encoding
 from core.gateways.types import Attention, Report, Subject, WebhookDelivery, WebhookReading
 from payments import doorbell, saving
@@ -71,7 +72,7 @@ def accept(received: Received) -> None:
             raise
         _log.exception("applying a webhook failed; it is stored and swept again")
         with transaction.atomic():
-            _insert(_storable(received), state=EventState.ERROR, error=f"{type(error).__name__}: {error}"[:500])
+            _insert(_storable(received), state=EventState.ERROR, error=brief(error))
         asks = []
     crash.point("webhook_after_commit")
     for task, row_id in asks:
@@ -348,6 +349,6 @@ def _put_off(moment: datetime, error: Exception) -> int:
             "UPDATE payments_webhookevent SET state = 'error', tries = tries + 1, error = %s, next_try_at = %s,"
             " attention = array_remove(attention, 'unapplied') || CASE WHEN received_at < %s THEN '{unapplied}'::text[]"
             " ELSE '{}' END WHERE id = %s",
-            [f"{type(error).__name__}: {error}"[:500], clock.now() + pause(row[2]), clock.now() - SHOWN_AFTER, row[0]],
+            [brief(error), clock.now() + pause(row[2]), clock.now() - SHOWN_AFTER, row[0]],
         )
     return 1

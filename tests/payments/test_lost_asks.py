@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
 
 from core import clock
 from core.gateways.testing import answer
@@ -14,7 +12,7 @@ from core.gateways.types import Mode, PaymentStatus, Report, Subject
 from core.http import HttpRequest
 from payments import sweep
 from payments.services import fetching
-from payments.states import CauseKind, Verdict
+from payments.states import Verdict
 from tests.payments import builders
 from tests.payments.shop import Shop, Wire, complete, paid, state_of, still_open, stored
 

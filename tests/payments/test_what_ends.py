@@ -150,3 +150,16 @@ def test_looking_for_the_dead_waits_for_nobody(shop: Shop) -> None:
             assert pool.submit(look).result(timeout=10) == 0
         assert pool.submit(look).result(timeout=10) == 1
     assert exchanges(payment)[-1] == ("capture", "unknown", 1)
+
+
+def test_the_error_kept_with_an_event_quotes_no_row(shop: Shop) -> None:
+    """Who may look at the inbox need not know who paid."""
+    payment = shop.open_payment(customer={"id": "mira", "email": "mira@example.com", "name": "Mira Secret"})
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute("ALTER TABLE payments_payment ADD CONSTRAINT payments_bug CHECK (status <> 'captured')")
+    assert shop.tell(payment, "payment_intent.succeeded", paid(payment)).status_code == 200
+    kept = last_event()
+    assert (kept.state, "payments_bug" in kept.error) == ("error", True)
+    assert "Mira Secret" not in kept.error
+    assert payment["id"] not in kept.error
