@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -64,3 +65,18 @@ def test_a_hint_is_asked_about_although_another_event_came_first(shop: Shop, sta
     )
     builders.tell(shop.key, other)
     assert is_due(payment)
+
+
+def test_time_does_not_end_a_payment_that_a_part_has_arrived_of(shop: Shop, wire: Wire) -> None:
+    payment = shop.open_payment()
+    part = Report(
+        about=Subject.PAYMENT, status=PaymentStatus.PENDING, reference=f"{payment['id']}-1", gateway_reference="pi_1",
+        asset="EUR", captured_minor=500,
+    )  # fmt: skip
+    builders.tell(shop.key, part)
+    wire.script(answer(still_open(payment)))
+    with clock.fixed(clock.now() + timedelta(days=3)):
+        sweep.sweep()
+    assert len(wire.sent) == 1
+    assert state_of(payment)[0] == "pending"
+    assert stored(payment).received == 500

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from core.api import idempotency
-from core.gateways.errors import GatewayUnavailable
+from core.gateways import registry
+from core.gateways.errors import GatewayUnavailable, OutcomeUnknown
 from core.gateways.testing import answer
 from core.gateways.types import (
     Mode,
@@ -14,6 +17,7 @@ from core.gateways.types import (
     Redirect,
     RefundStatus,
     Report,
+    SavedMethod,
     Subject,
 )
 from core.http import NotSent
@@ -162,3 +166,13 @@ def test_who_lost_the_lease_of_a_try_does_not_go_on_to_the_next(shop: Shop, seco
         initiate.record_next_try(prepared, Asked(None, error, 1), error)
     payment = Payment.across_labs.get()
     assert (payment.try_number, payment.gateway_key_id) == (1, shop.key.pk)
+
+
+def test_an_unanswered_charge_of_a_saved_method_never_goes_on(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody has to open a page for it: the money may have moved, also where an unanswered order would be dead."""
+    prepared = builders.make_payment(shop.lab)
+    gateway = registry.gateway_class("stripe")
+    monkeypatch.setattr(gateway, "about", replace(gateway.about, abandons_unanswered=True))
+    unknown = OutcomeUnknown("timeout")
+    assert initiate._may_go_on(prepared, unknown)
+    assert not initiate._may_go_on(replace(prepared, saved=SavedMethod(token="pm_1")), unknown)
