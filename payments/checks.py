@@ -30,6 +30,18 @@ CHECKS: Final[tuple[tuple[str, str], ...]] = (
         """,
     ),
     (
+        # One sum finds what is missing and what is booked twice: captures, refunds, disputes and fees.
+        "I8 the books of a live payment say what its row says",
+        """
+        SELECT p.id, p.captured, p.refunded, p.disputed, p.fee, b.net FROM payments_payment p LEFT JOIN (
+            SELECT t.payment_id, -sum(e.amount) AS net FROM finance_entry e
+            JOIN finance_transaction t ON t.id = e.transaction_id JOIN finance_account a ON a.id = e.account_id
+            WHERE a.kind = 'clearing' AND t.payment_id IS NOT NULL AND t.source <> 'reversal' GROUP BY t.payment_id
+        ) b ON b.payment_id = p.id
+        WHERE p.mode = 'live' AND p.captured - p.refunded - p.disputed - p.fee <> coalesce(b.net, 0)
+        """,
+    ),
+    (
         "I9 refunds neither failed nor cancelled are at most what was captured",
         "SELECT id, captured, refund_reserved FROM payments_payment WHERE refund_reserved > captured",
     ),
@@ -56,7 +68,7 @@ CHECKS: Final[tuple[tuple[str, str], ...]] = (
         """
         SELECT id, status, captured, amount FROM payments_payment
         WHERE (status = 'captured') <> (captured > 0)
-           OR (captured > amount AND NOT 'overpaid' = ANY(attention))
+           OR (captured > coalesce(capture_asked, amount) AND NOT 'overpaid' = ANY(attention))
            OR (status = 'captured' AND captured < amount AND capture_asked IS NULL AND attention = '{}')
         """,
     ),
@@ -95,7 +107,9 @@ CHECKS: Final[tuple[tuple[str, str], ...]] = (
         """
         SELECT t.payment_id, t.seq FROM payments_paymenttransition t
         LEFT JOIN payments_webhookevent e ON t.cause = 'webhook' AND e.id::text = t.cause_id
+            AND (e.lab_id, e.mode) = (t.lab_id, t.mode)
         LEFT JOIN payments_paymentgatewaytransaction x ON t.cause IN ('fetch', 'response') AND x.id::text = t.cause_id
+            AND (x.lab_id, x.mode) = (t.lab_id, t.mode) AND coalesce(x.payment_id, t.payment_id) = t.payment_id
         WHERE t.to_status IN ('authorized', 'captured') AND e.id IS NULL AND x.id IS NULL
         """,
     ),
@@ -137,6 +151,22 @@ CHECKS: Final[tuple[tuple[str, str], ...]] = (
           WHERE (r.lab_id, r.mode, r.currency) <> (p.lab_id, p.mode, p.currency)
         UNION ALL SELECT 'key', p.id FROM payments_payment p JOIN payments_paymentgatewaykey k ON k.id = p.gateway_key_id
           WHERE (p.lab_id, p.mode) <> (k.lab_id, k.mode)
+        UNION ALL SELECT 'name', n.id FROM payments_gatewayreference n JOIN payments_payment p ON p.id = n.payment_id
+          JOIN payments_paymentgatewaykey k ON k.id = n.gateway_key_id
+          WHERE (n.lab_id, n.mode, n.lab_id, n.mode) <> (p.lab_id, p.mode, k.lab_id, k.mode)
+        UNION ALL SELECT 'event', e.id FROM payments_webhookevent e
+          JOIN payments_paymentgatewaykey k ON k.id = e.gateway_key_id LEFT JOIN payments_payment p ON p.id = e.payment_id
+          WHERE (e.lab_id, e.mode) <> (k.lab_id, k.mode) OR (e.lab_id, e.mode) <> (p.lab_id, p.mode)
+        UNION ALL SELECT 'gateway transaction', p.id FROM payments_paymentgatewaytransaction x
+          JOIN payments_payment p ON p.id = x.payment_id JOIN payments_paymentgatewaykey k ON k.id = x.gateway_key_id
+          WHERE (x.lab_id, x.mode, x.lab_id, x.mode) <> (p.lab_id, p.mode, k.lab_id, k.mode)
+        UNION ALL SELECT 'dispute', d.id FROM payments_dispute d JOIN payments_payment p ON p.id = d.payment_id
+          WHERE (d.lab_id, d.mode, d.currency) <> (p.lab_id, p.mode, p.currency)
+        UNION ALL SELECT 'saved method', m.id FROM payments_customerpaymentprofile m
+          JOIN payments_paymentgatewaykey k ON k.id = m.gateway_key_id JOIN core_customer c ON c.id = m.customer_id
+          WHERE (m.lab_id, m.mode, m.lab_id) <> (k.lab_id, k.mode, c.lab_id)
+        UNION ALL SELECT 'link', p.id FROM payments_payment p JOIN payments_onlinepayment l ON l.id = p.link_id
+          WHERE (p.lab_id, p.mode) <> (l.lab_id, l.mode)
         UNION ALL SELECT 'customer', p.id FROM payments_payment p JOIN core_customer c ON c.id = p.customer_id
           WHERE p.lab_id <> c.lab_id
         """,
@@ -150,10 +180,14 @@ CHECKS: Final[tuple[tuple[str, str], ...]] = (
     (
         "I30 nothing waits unseen: events over 15 minutes and unknown outcomes over 7 days have attention",
         """
-        SELECT 'event', id FROM payments_webhookevent WHERE state IN ('new', 'error') AND attention = '{}'
+        SELECT 'event', id FROM payments_webhookevent WHERE state IN ('new', 'error', 'waiting', 'unmatched')
+          AND NOT 'unapplied' = ANY(attention)
           AND received_at < now() - interval '20 minutes'
         UNION ALL SELECT 'payment', id FROM payments_payment WHERE unknown_since < now() - interval '7 days 1 hour'
           AND NOT 'unknown_outcome' = ANY(attention)
+        UNION ALL SELECT 'refund', r.id FROM payments_refund r JOIN payments_payment p ON p.id = r.payment_id
+          WHERE r.unknown_since < now() - interval '7 days 1 hour' AND r.status = 'pending'
+            AND NOT 'unknown_outcome' = ANY(p.attention)
         """,
     ),
 )

@@ -91,6 +91,8 @@ def _is_about_this(work: Work, report: Report) -> bool:
 def _fold_payment(work: Work, report: Report, cause: Cause, now: datetime) -> Verdict:
     state = work.state
     work.learn_names(report, cause)
+    if work.is_another_try and (verdict := _of_another_try(work, report)) is not None:
+        return verdict
     _take_facts(work, report)
     if _differs(state, report):
         work.add_attention(Attention.MISMATCH)
@@ -124,6 +126,22 @@ def _waits_for_customer(work: Work, report: Report, cause: Cause) -> bool:
         return False
     is_before_answer = cause.kind is CauseKind.WEBHOOK and state.status is S.PENDING
     return is_before_answer or report.next_action is not None or state.next_action is not None
+
+
+def _of_another_try(work: Work, report: Report) -> Verdict | None:
+    """News through an account where the payment is not any more. Only money counts: None lets it pass like any other."""
+    if report.status not in {S.AUTHORIZED, S.CAPTURED}:
+        return Verdict.LATE_NEWS  # how an abandoned order ends says nothing about the one that is open now
+    is_paid = work.state.status is S.CAPTURED
+    is_held = work.state.status is S.AUTHORIZED
+    if is_paid or is_held:
+        work.add_attention(Attention.DUPLICATE_PAID)
+    if is_paid or (is_held and report.status is S.AUTHORIZED):
+        return Verdict.MISMATCH  # one payment has one account: a person gives the second money back there
+    if report.status is S.CAPTURED and report.captured_minor is None:
+        work.add_attention(Attention.MISMATCH)  # a fetch would ask the account of now
+        return Verdict.MISMATCH
+    return None
 
 
 def _differs(state: PaymentState, report: Report) -> bool:
@@ -160,6 +178,7 @@ def _captured(work: Work, report: Report, cause: Cause, now: datetime) -> Verdic
             work.add_attention(Attention.PAID_LATE)
         _mark_duplicate(work)
         _move(work, S.CAPTURED, cause, now)
+        work.belongs_where_it_was_paid(report)
     if taken > asked:
         work.add_attention(Attention.OVERPAID)
     state.attention.discard(Attention.UNDERPAID)
@@ -184,6 +203,7 @@ def _authorized(work: Work, report: Report, cause: Cause, now: datetime) -> Verd
         return Verdict.MISMATCH
     _mark_duplicate(work)
     _move(work, S.AUTHORIZED, cause, now)
+    work.belongs_where_it_was_paid(report)
     state.authorized = state.amount if held is None else held
     return Verdict.APPLIED
 
@@ -241,10 +261,11 @@ def _move(work: Work, to: PaymentStatus, cause: Cause, now: datetime) -> None:
     if to in FINAL:
         state.next_action = None
         state.completed_at = now
+        if Attention.UNKNOWN_OUTCOME in state.attention:  # nobody asks after a week: this is the answer
+            state.unknown_since = None
+            work.forget_unknown()
     if to in {S.AUTHORIZED, S.CAPTURED}:
         state.next_action = state.decline = None
-        # Late money on an earlier try: from here on the payment is that account's, also for its refunds.
-        state.gateway_key_id, state.gateway = work.via.id, work.via.gateway
     if to in DEAD and state.holds_link_use:
         state.holds_link_use = False
         work.gives_link_use_back = True

@@ -67,6 +67,7 @@ def _set(work: Work, refund: RefundState, to: RefundStatus, decline: Decline | N
     refund.failure = decline if to is R.FAILED else None
     refund.completed_at = now
     refund.pending_reason, refund.unknown_since = "", None
+    work.forget_unknown()
     if to is R.SUCCEEDED:
         state.refunded += refund.amount
         work.money(MovedKind.REFUND, refund.amount, refund.public_id)
@@ -95,6 +96,9 @@ def _external(work: Work, report: Report, status: RefundStatus, now: datetime) -
         return Verdict.LATE_NEWS  # a released hold shows as a refund at some gateways: no money moved
     if state.status is not PaymentStatus.CAPTURED or _may_be_ours(work, report):
         return Verdict.WAITING  # it overtook the news of the capture, or the answer to our own request
+    if work.is_another_try:  # what another account gave back was never in this payment's sum
+        work.add_attention(Attention.REFUND_UNEXPECTED)
+        return Verdict.MISMATCH
     if report.gateway_reference not in refund_names(report) or not amount:
         work.add_attention(Attention.REFUND_UNEXPECTED)
         return Verdict.WAITING

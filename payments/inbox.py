@@ -17,6 +17,7 @@ from typing import Any, Final
 from django.db import connection, transaction
 
 from core import clock, crash, strict_json, transactions
+from core.causes import brief
 from core.gateways import encoding
 from core.gateways.types import Attention, Report, Subject, WebhookDelivery, WebhookReading
 from payments import doorbell, saving
@@ -71,7 +72,7 @@ def accept(received: Received) -> None:
             raise
         _log.exception("applying a webhook failed; it is stored and swept again")
         with transaction.atomic():
-            _insert(_storable(received), state=EventState.ERROR, error=f"{type(error).__name__}: {error}"[:500])
+            _insert(_storable(received), state=EventState.ERROR, error=brief(error))
         asks = []
     crash.point("webhook_after_commit")
     for task, row_id in asks:
@@ -255,7 +256,7 @@ def _events_part(outcomes: list[dict[str, Any]], now: datetime) -> Part:
     return Part(
         "inbox_written",
         """UPDATE payments_webhookevent e SET state = x.state, tries = x.tries, payment_id = x.payment_id,
-             next_try_at = x.next_try_at, attention = CASE WHEN x.attention = '{}' THEN array_remove(e.attention, 'unapplied') ELSE x.attention END,
+             next_try_at = x.next_try_at, attention = array_remove(e.attention, 'unapplied') || x.attention,
              applied_at = CASE WHEN x.state IN ('new', 'unmatched', 'waiting', 'error') THEN NULL ELSE %s::timestamptz END,
              error = ''
            FROM jsonb_to_recordset(%s::jsonb) AS x(id bigint, state text, tries smallint, payment_id bigint,
@@ -346,7 +347,8 @@ def _put_off(moment: datetime, error: Exception) -> int:
             return 0
         cursor.execute(
             "UPDATE payments_webhookevent SET state = 'error', tries = tries + 1, error = %s, next_try_at = %s,"
-            " attention = CASE WHEN received_at < %s THEN '{unapplied}' ELSE attention END WHERE id = %s",
-            [f"{type(error).__name__}: {error}"[:500], clock.now() + pause(row[2]), clock.now() - SHOWN_AFTER, row[0]],
+            " attention = array_remove(attention, 'unapplied') || CASE WHEN received_at < %s THEN '{unapplied}'::text[]"
+            " ELSE '{}' END WHERE id = %s",
+            [brief(error), clock.now() + pause(row[2]), clock.now() - SHOWN_AFTER, row[0]],
         )
     return 1

@@ -26,8 +26,9 @@ class Loaded:
 EXTRA: Final = """
     p.billing::text,
     (SELECT coalesce(array_agg(r.reference ORDER BY r.id), '{}') FROM payments_gatewayreference r
-     WHERE r.payment_id = p.id AND NOT r.is_refund),
-    (SELECT r.reference FROM payments_gatewayreference r WHERE r.payment_id = p.id AND r.is_ours AND NOT r.is_refund ORDER BY r.id DESC LIMIT 1)
+     WHERE r.payment_id = p.id AND r.gateway_key_id = p.gateway_key_id AND NOT r.is_refund),
+    (SELECT r.reference FROM payments_gatewayreference r WHERE r.payment_id = p.id
+       AND r.gateway_key_id = p.gateway_key_id AND r.is_ours AND NOT r.is_refund ORDER BY r.id DESC LIMIT 1)
 """
 SELECT: Final = f"{rows.SELECT}, {keys.SELECT}, {EXTRA}"
 FROM: Final = "payments_payment p JOIN payments_paymentgatewaykey k ON k.id = p.gateway_key_id"

@@ -24,8 +24,8 @@ def plan(work: Work, description: Description | None, *, now: datetime) -> None:
     if work.wants_fetch:
         state.next_check_at = now
         state.check_count = 0
-    elif work.transitions or state.next_check_at is None or state.next_check_at <= now:
-        state.next_check_at = next_check(state, description, now=now)
+    elif state.next_check_at is None or (work.transitions and state.next_check_at > now):
+        state.next_check_at = next_check(state, description, now=now)  # what is due stays due: only a fetch answers it
     for refund in work.refunds:
         if refund.wants_fetch:
             refund.next_check_at, refund.is_changed = now, True

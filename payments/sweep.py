@@ -18,6 +18,7 @@ from core import clock, crash
 from core.gateways.types import Attention
 from payments import inbox
 from payments.frame import Fact, apply_reports
+from payments.models import OPEN_STATES
 from payments.services import fetching, profiles
 from payments.states import CauseKind
 from payments.work import Cause, KeyFacts, Work
@@ -53,6 +54,7 @@ def sweep(*, rounds: int = 200, batch: int = inbox.BATCH) -> Swept:
     methods = ask_about(_DUE_METHODS, lambda profile_id: profiles.refresh(profile_id, is_scheduled=True))
     events += _drain(lambda: inbox.sweep_events(limit=batch), rounds, batch)  # fetches may have let some fit
     close_told()
+    show_waiting()
     return Swept(crashed, events, payments, refunds, methods, give_up())
 
 
@@ -66,12 +68,14 @@ def _drain(step: Callable[[], int], rounds: int, batch: int) -> int:
     return total
 
 
-# What a killed process left: committed, perhaps sent, never answered. Unknown, so it is asked about.
+# What a killed process left: committed, perhaps sent, never answered. Unknown, so it is asked about. Whoever works on the
+# payment now holds its lock and will want the exchange's: nobody may wait for it here with that one in hand.
 _CRASHED: Final = """
     WITH lost AS (
-      SELECT id, payment_id, refund_id, operation FROM payments_paymentgatewaytransaction
-      WHERE outcome = 'sent' AND lease_until < clock_timestamp()
-      ORDER BY payment_id FOR UPDATE SKIP LOCKED LIMIT 500
+      SELECT x.id, x.payment_id, x.refund_id FROM payments_paymentgatewaytransaction x
+      JOIN payments_payment p ON p.id = x.payment_id
+      WHERE x.outcome = 'sent' AND x.lease_until < clock_timestamp()
+      ORDER BY p.id LIMIT 500 FOR NO KEY UPDATE OF p SKIP LOCKED FOR UPDATE OF x SKIP LOCKED
     ), exchanges AS (
       UPDATE payments_paymentgatewaytransaction x SET outcome = 'unknown', error = 'no answer was recorded',
         lease_token = NULL, lease_until = NULL FROM lost WHERE x.id = lost.id
@@ -86,15 +90,18 @@ _CRASHED: Final = """
     ) SELECT count(*) FROM lost"""
 
 
-# A webhook told what became of a refund: nobody has to ask any more, and its exchange is no longer open.
+# A webhook told what became of a refund, capture or void: nobody has to ask any more, and its exchange is not open.
 _TOLD: Final = """
     UPDATE payments_paymentgatewaytransaction x SET outcome = 'answered', finished_at = clock_timestamp(),
       error = 'resolved by a webhook', lease_token = NULL, lease_until = NULL
-    FROM payments_refund r WHERE r.id = x.refund_id AND r.status <> 'pending' AND x.outcome = 'unknown'"""
+    WHERE x.outcome = 'unknown' AND (
+      EXISTS (SELECT 1 FROM payments_refund r WHERE r.id = x.refund_id AND r.status <> 'pending')
+      OR (x.operation IN ('capture', 'void') AND EXISTS (SELECT 1 FROM payments_payment p WHERE p.id = x.payment_id
+          AND p.status IN ('captured', 'voided') AND p.unknown_since IS NULL)))"""
 
 
 def close_told() -> int:
-    """Close the exchanges of refunds whose outcome became known without a fetch."""
+    """Close the exchanges whose outcome became known without a fetch."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_TOLD)
         return int(cursor.rowcount)
@@ -171,6 +178,21 @@ _UNEXPLAINED: Final = f"""
     WHERE p.refunded_seen > p.refund_reserved AND p.status = 'captured' AND p.updated_at < %s
       AND NOT ('{Attention.REFUND_UNEXPECTED.value}' = ANY(p.attention) OR 'refund_failed' = ANY(p.attention))
     ORDER BY p.id LIMIT 500"""  # noqa: S608
+
+
+# Between two tries of an event lies up to an hour: who waits is shown when it is time, not at the next try (I30).
+_WAITING: Final = f"""
+    UPDATE payments_webhookevent SET attention = array_append(attention, 'unapplied') WHERE id IN (
+      SELECT id FROM payments_webhookevent
+      WHERE state IN ({", ".join(f"'{state}'" for state in OPEN_STATES)}) AND received_at < %s
+        AND NOT 'unapplied' = ANY(attention) ORDER BY id LIMIT 500 FOR NO KEY UPDATE SKIP LOCKED)"""  # noqa: S608
+
+
+def show_waiting() -> int:
+    """Mark the events that wait for longer than a person should not know of it."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(_WAITING, [clock.now() - inbox.SHOWN_AFTER])
+        return int(cursor.rowcount)
 
 
 def give_up() -> int:

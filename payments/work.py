@@ -219,7 +219,7 @@ class Work:
     transitions: list[Transition] = field(default_factory=list)
     moved: list[MoneyMoved] = field(default_factory=list)
     events: list[tuple[str, RefundState | DisputeState | None]] = field(default_factory=list)
-    new_names: dict[str, bool] = field(default_factory=dict)  # name -> whether it names a refund
+    new_names: dict[tuple[int, str], bool] = field(default_factory=dict)  # (key, name) -> whether it names a refund
     saved: list[SavedMethod] = field(default_factory=list)
     wants_fetch: bool = False
     gives_link_use_back: bool = False
@@ -249,6 +249,11 @@ class Work:
             self.state.attention.add(attention)
             self.tell("payment.attention")
 
+    def forget_unknown(self) -> None:
+        """Nobody has to look any more, once nothing of this payment is unknown."""
+        if self.state.unknown_since is None and not any(one.unknown_since for one in self.refunds):
+            self.state.attention.discard(Attention.UNKNOWN_OUTCOME)
+
     def tell(self, event: str, about: RefundState | DisputeState | None = None) -> None:
         """Queue an outgoing event about the payment, or about one of its refunds or disputes."""
         self.events.append((event, about))
@@ -257,20 +262,35 @@ class Work:
         """Note a fact for the ledger, through the account that reported it."""
         self.moved.append(MoneyMoved(kind=kind, amount=amount, key=key, gateway_key_id=self.via.id, reverses=reverses))
 
+    @property
+    def is_another_try(self) -> bool:
+        """Whether the report at hand came through another account than the one that the payment is at."""
+        return self.via.id != self.state.gateway_key_id
+
     def learn_names(self, report: Report, cause: Cause) -> None:
         """Keep the gateway's names of the payment. An answer to a question of ours names it best; webhooks fill in."""
+        for name in (report.gateway_reference, *report.other_references):
+            if name:
+                self.new_names.setdefault((self.via.id, name), False)
+        if self.is_another_try:  # what another account calls it is of no use where the payment is now
+            return
         self.state.is_acknowledged = True
         if report.gateway_reference and (
             not self.state.gateway_reference or cause.kind in {CauseKind.FETCH, CauseKind.RESPONSE}
         ):
             self.state.gateway_reference = report.gateway_reference
-        for name in (report.gateway_reference, *report.other_references):
-            if name:
-                self.new_names.setdefault(name, False)
 
     def learn_refund_names(self, report: Report) -> None:
         for name in refund_names(report):
-            self.new_names[name] = True
+            self.new_names[self.via.id, name] = True
+
+    def belongs_where_it_was_paid(self, report: Report) -> None:
+        """Money on another try: from here on the payment is that account's, by its names, also for its refunds."""
+        if self.is_another_try:
+            self.state.gateway_key_id, self.state.gateway, self.state.account = (
+                self.via.id, self.via.gateway, self.via.account,
+            )  # fmt: skip
+            self.state.gateway_reference, self.state.is_acknowledged = report.gateway_reference or "", True
 
     def find_refund(self, report: Report) -> RefundState | None:
         """By our name first, then by the gateway's own: some know a refund only by its payment's name."""

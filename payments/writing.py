@@ -90,12 +90,12 @@ def _names(work: Work) -> list[dict[str, Any]]:
         {
             "lab_id": state.lab_id,
             "mode": state.mode,
-            "gateway_key_id": state.gateway_key_id,
+            "gateway_key_id": key_id,
             "payment_id": state.id,
             "reference": name,
             "is_refund": is_refund,
         }
-        for name, is_refund in work.new_names.items()
+        for (key_id, name), is_refund in work.new_names.items()
     ]
 
 

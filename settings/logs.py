@@ -11,6 +11,8 @@ from typing import Any, Final
 
 import structlog
 
+from core.causes import without_rows
+
 ALLOWED: Final = frozenset(
     {
         "event", "level", "logger", "timestamp", "exception",
@@ -61,7 +63,15 @@ def escape_lines(_logger: object, _method: str, event: Event) -> Event:
     return event
 
 
-_CLEANING: Final[list[Any]] = [keep_allowed, hide_tokens, escape_lines]
+def hide_rows(_logger: object, _method: str, event: Event) -> Event:
+    """PostgreSQL quotes the row that it refused: names, addresses, sealed tokens."""
+    for name, value in event.items():
+        if isinstance(value, str):
+            event[name] = without_rows(value)
+    return event
+
+
+_CLEANING: Final[list[Any]] = [keep_allowed, hide_tokens, hide_rows, escape_lines]
 _SHARED: Final[list[Any]] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_logger_name,

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 
 from core.errors import DomainError
+from core.gateways.redaction import is_card_number
 from core.money import ASSETS, MoneyError, exponent_of, parse_minor
 
 Value = TypeVar("Value")
@@ -151,27 +152,15 @@ def has_card_number(text: str) -> bool:
     groups = list(_DIGIT_GROUPS.finditer(plain))
     for start, first in enumerate(groups):
         digits, end = first.group(), first.end()
-        if _is_card(digits):
+        if is_card_number(digits):
             return True
         for group in groups[start + 1 :]:
             if len(digits) >= _CARD_LENGTHS.stop or not _CARD_GAP.fullmatch(plain, end, group.start()):
                 break
             digits, end = digits + group.group(), group.end()
-            if _is_card(digits):
+            if is_card_number(digits):
                 return True
     return False
-
-
-def _is_card(digits: str) -> bool:
-    return len(digits) in _CARD_LENGTHS and len(set(digits)) > 1 and _luhn(digits)
-
-
-def _luhn(digits: str) -> bool:
-    total = 0
-    for place, digit in enumerate(reversed(digits)):
-        doubled = int(digit) * (1 + place % 2)
-        total += doubled - 9 if doubled > 9 else doubled
-    return total % 10 == 0
 
 
 def refuse_card_number(text: str) -> str:

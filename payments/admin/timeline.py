@@ -26,7 +26,6 @@ class Moment:
     at: datetime
     rank: int
     kind: str
-    icon: str
     title: str
     badge: str = ""
     tone: str = ""
@@ -60,7 +59,7 @@ def _transitions(payment: Payment) -> Iterator[Moment]:
     for one in _newest(PaymentTransition, payment, "-seq"):
         before = showing.words(one.from_status) if one.from_status else "new"
         yield Moment(
-            at=one.at, rank=3, kind="status", icon="flag", title=f"{before} → {showing.words(one.to_status)}",
+            at=one.at, rank=3, kind="status", title=f"{before} → {showing.words(one.to_status)}",
             badge=one.to_status, tone=showing.TONES.get(one.to_status, showing.PLAIN),
             text=_CAUSES.get(one.cause, one.cause),
         )  # fmt: skip
@@ -71,7 +70,7 @@ def _exchanges(payment: Payment) -> Iterator[Moment]:
         told = f"{one.duration_ms} ms" if one.duration_ms is not None else ""
         tries = f"{one.tries} tries" if one.tries > 1 else ""
         yield Moment(
-            at=one.started_at, rank=1, kind="gateway", icon="swap_horiz", title=f"Gateway: {showing.words(one.operation)}",
+            at=one.started_at, rank=1, kind="gateway", title=f"Gateway: {showing.words(one.operation)}",
             badge=one.outcome, tone=showing.TONES.get(one.outcome, showing.PLAIN),
             text=", ".join(part for part in (told, tries, one.error) if part), link=address_of(one, one.pk),
             details=[
@@ -87,7 +86,7 @@ def _events(payment: Payment, with_link: bool) -> Iterator[Moment]:
         times = f"delivered {one.deliveries} times" if one.deliveries > 1 else ""
         parts = (one.note, one.error, times, *(showing.words(word) for word in one.attention))
         yield Moment(
-            at=one.received_at, rank=2, kind="webhook", icon="inbox", title=f"Webhook: {one.event_type or 'event'}",
+            at=one.received_at, rank=2, kind="webhook", title=f"Webhook: {one.event_type or 'event'}",
             badge=one.state, tone=showing.TONES.get(one.state, showing.PLAIN),
             text=", ".join(part for part in parts if part), link=address_of(one, one.pk) if with_link else "",
         )  # fmt: skip
@@ -99,12 +98,12 @@ def _refunds(payment: Payment) -> Iterator[Moment]:
         link = address_of(one, one.public_id)
         made = "made at the gateway" if one.is_external else "asked for"
         yield Moment(
-            at=one.created_at, rank=0, kind="refund", icon="undo", title=f"Refund of {amount} {made}", link=link,
+            at=one.created_at, rank=0, kind="refund", title=f"Refund of {amount} {made}", link=link,
             text=one.reason,
         )  # fmt: skip
         if one.completed_at is not None:
             yield Moment(
-                at=one.completed_at, rank=4, kind="refund", icon="undo", title=f"Refund of {amount}", link=link,
+                at=one.completed_at, rank=4, kind="refund", title=f"Refund of {amount}", link=link,
                 badge=one.status, tone=showing.TONES.get(one.status, showing.PLAIN), text=_failure(one),
             )  # fmt: skip
 
@@ -113,13 +112,11 @@ def _disputes(payment: Payment) -> Iterator[Moment]:
     for one in _newest(Dispute, payment, "-id"):
         link = address_of(one, one.public_id)
         title = f"Dispute of {showing.money(one.amount, one.currency)}"
-        yield Moment(
-            at=one.opened_at, rank=0, kind="dispute", icon="gavel", title=f"{title} opened", link=link, text=one.reason
-        )
+        yield Moment(at=one.opened_at, rank=0, kind="dispute", title=f"{title} opened", link=link, text=one.reason)
         if one.closed_at is not None:
             held_back = f"{showing.money(one.withdrawn, one.currency)} held back"
             yield Moment(
-                at=one.closed_at, rank=4, kind="dispute", icon="gavel", title=title, link=link, badge=one.status,
+                at=one.closed_at, rank=4, kind="dispute", title=title, link=link, badge=one.status,
                 tone=showing.TONES.get(one.status, showing.PLAIN), text=held_back,
             )  # fmt: skip
 

@@ -64,7 +64,7 @@ def _apply(loaded: Loaded, asked: Asked, *, is_scheduled: bool) -> PaymentState:
     report = answer if isinstance(answer, Report) else None
     fact = Fact(
         key=loaded.key.facts, report=report, cause=cause, payment_id=loaded.state.id,
-        prepare=lambda work: _before(work, is_scheduled=is_scheduled),
+        prepare=lambda work: _before(work, loaded.state, is_scheduled=is_scheduled),
         after=lambda work, verdict: _after(work, verdict, asked, exchange_id),
     )  # fmt: skip
 
@@ -85,10 +85,14 @@ def _apply(loaded: Loaded, asked: Asked, *, is_scheduled: bool) -> PaymentState:
     return fact.work.state
 
 
-def _before(work: Work, *, is_scheduled: bool) -> None:
-    """The check itself: count it, and let the plan be made anew. When it was stands in the claim, by the database's clock."""
+def _before(work: Work, claimed: PaymentState, *, is_scheduled: bool) -> None:
+    """The check itself: count it, and let the plan be made anew. When it was stands in the claim, by the database's clock.
+
+    What was asked for since the claim is not answered by this fetch: it stays due.
+    """
     work.state.check_count = min(work.state.check_count + int(is_scheduled), 1000)
-    work.state.next_check_at = None
+    if work.state.next_check_at == claimed.next_check_at:
+        work.state.next_check_at = None
 
 
 def _after(work: Work, verdict: Verdict, asked: Asked, exchange_id: uuid.UUID) -> None:
@@ -236,6 +240,7 @@ def _after_refund(work: Work, refund_id: int, asked: Asked) -> None:
     if isinstance(asked.answer, Report):
         refund.unknown_since = None
         refund.pending_reason = "" if refund.pending_reason == "outcome_unknown" else refund.pending_reason
+        work.forget_unknown()
     elif isinstance(asked.answer, NotFound) and refund.gateway_reference:  # it was confirmed once
         work.add_attention(Attention.GATEWAY_DISAGREES)
     refund.is_changed, refund.wants_fetch = True, False

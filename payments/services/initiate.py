@@ -236,10 +236,10 @@ _NEXT_TRY: Final = f"""
     WITH closed AS (
       UPDATE payments_paymentgatewaytransaction SET outcome = %s, error_class = %s, error = %s, duration_ms = %s,
         lease_token = NULL, lease_until = NULL, finished_at = CASE WHEN %s THEN clock_timestamp() END
-      WHERE id = %s AND lease_token = %s AND outcome IN ('sent', 'unknown')
+      WHERE id = %s AND lease_token = %s AND outcome IN ('sent', 'unknown') RETURNING id
     ), moved AS (
       UPDATE payments_payment SET try_number = %s, gateway_key_id = %s, gateway = %s, updated_at = clock_timestamp()
-      WHERE id = %s AND status = 'pending' RETURNING id
+      WHERE id = %s AND status = 'pending' AND EXISTS (SELECT 1 FROM closed) RETURNING id
     ), name AS (
       INSERT INTO payments_gatewayreference (lab_id, mode, gateway_key_id, payment_id, reference, is_ours)
       SELECT %s, %s, %s, id, %s, true FROM moved

@@ -256,6 +256,10 @@ def _record_refusal(
 ) -> DomainError:
     """Write down an operation that provably did nothing. A 4xx is the stored answer; after a 5xx the caller repeats."""
 
+    def unless_taken_over(work: Work) -> None:
+        if exchanges.is_held(recorded.exchange):  # else what is asked for now was asked for by somebody else
+            prepare(work)
+
     def body() -> None:
         parts = [recorded.exchange.refused(Outcome.FAILED, error, milliseconds=asked.milliseconds)]
         if isinstance(error, GatewayMisconfigured):
@@ -267,7 +271,7 @@ def _record_refusal(
             report=None,
             cause=_cause(recorded),
             payment_id=recorded.loaded.state.id,
-            prepare=prepare,
+            prepare=unless_taken_over,
         )
         apply_reports([fact], wait=True, beside=parts)
 

@@ -75,3 +75,20 @@ def test_a_traceback_comes_without_local_variables(log):
     (line,) = log()
     assert line["exception"].endswith("ValueError: no")
     assert "hunter2" not in line["exception"].replace('fail("hunter2")', "")  # the source line of the call stays
+
+
+def test_a_row_that_the_database_refused_is_not_repeated(log):
+    refused = (
+        'new row for relation "payments_payment" violates check constraint "payments_payment_refunds_fit"\n'
+        "DETAIL:  Failing row contains (7, PAY_1, ada@example.com,\nsecond line, v1.sealed).\nCONTEXT:  SQL statement"
+    )
+    try:
+        raise ValueError(refused)
+    except ValueError:
+        structlog.get_logger("paywright.test").exception("failed", error=refused)
+    (line,) = log()
+    for text in (line["exception"], line["error"]):
+        assert "payments_payment_refunds_fit" in text
+        assert "CONTEXT:  SQL statement" in text
+        assert "ada@example.com" not in text
+        assert "sealed" not in text
