@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from clients.nowpayments.coins import COINS
+from core.gateways.config_values import text_of, texts_of
 from core.gateways.credentials import is_placeholder
 from core.gateways.errors import GatewayMisconfigured
 from core.gateways.types import CredentialField, Description, Mode, PollStep, ReferenceRule, WebhookProof
@@ -21,7 +22,6 @@ PAGE_ORIGINS: Final[Mapping[Mode, str]] = {
     Mode.TEST: "https://sandbox.nowpayments.io",
 }
 MIN_SECRET_LENGTH: Final = 8
-_MAX_VALUE_LENGTH: Final = 1000
 _API_KEY: Final = r"[!-~]+"
 _USUAL_API_KEY: Final = r"[A-Z0-9]{7}(-[A-Z0-9]{7}){3}"  # Unconfirmed: only used to notice swapped fields
 _EMAIL: Final = r"[^@\s]+@[^@\s]+"
@@ -45,13 +45,13 @@ class Config:
     def of(cls, credentials: Mapping[str, Any], *, mode: Mode) -> Config:
         """Trims every value (a pasted newline is the usual accident). Raises GatewayMisconfigured on a wrong shape."""
         mode = Mode(mode)
-        _text(credentials, "totp_secret")  # for payouts, which this version does not send; only its shape is checked
+        text_of(credentials, "totp_secret")  # for payouts, which this version does not send; only its shape is checked
         return cls(
             mode=mode,
             api_key=_header_text(credentials, "api_key"),
             ipn_secrets=_secrets(credentials),
-            account_email=_text(credentials, "account_email"),
-            account_password=_text(credentials, "account_password"),
+            account_email=text_of(credentials, "account_email"),
+            account_password=text_of(credentials, "account_password"),
         )
 
     @property
@@ -68,11 +68,8 @@ class Config:
 
 
 def _secrets(credentials: Mapping[str, Any]) -> tuple[str, ...]:
-    current = _text(credentials, "ipn_secret")
-    previous = credentials.get("previous_ipn_secrets") or ()
-    if not isinstance(previous, (list, tuple)):
-        raise GatewayMisconfigured("previous_ipn_secrets is not a list")
-    olds = [_text({"previous_ipn_secrets": one}, "previous_ipn_secrets") for one in previous]
+    current = text_of(credentials, "ipn_secret")
+    olds = texts_of(credentials, "previous_ipn_secrets")
     if not _is_usable(current):
         return ()
     return (current, *(old for old in olds if _is_usable(old)))
@@ -84,23 +81,10 @@ def _is_usable(secret: str) -> bool:
 
 
 def _header_text(credentials: Mapping[str, Any], name: str) -> str:
-    value = _text(credentials, name)
+    value = text_of(credentials, name)
     if not all("!" <= char <= "~" for char in value):
         raise GatewayMisconfigured(f"{name} holds a space or a character that no key has")
     return value
-
-
-def _text(credentials: Mapping[str, Any], name: str) -> str:
-    value = credentials.get(name)
-    if value is None:
-        return ""
-    if not isinstance(value, str) or len(value) > _MAX_VALUE_LENGTH:
-        raise GatewayMisconfigured(f"{name} is not a text of at most {_MAX_VALUE_LENGTH} characters")
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise GatewayMisconfigured(f"{name} holds characters that cannot be encoded") from None
-    return value.strip()
 
 
 _CREDENTIALS: Final = (

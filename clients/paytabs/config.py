@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
+from core.gateways.config_values import matching, text_of, texts_of
 from core.gateways.errors import GatewayMisconfigured
 from core.gateways.types import CredentialField, Description, Mode, PollStep, ReferenceRule, WebhookProof
 from core.money import exponent_of
@@ -66,10 +67,10 @@ class PayTabsConfig:
         """Trims every value. Raises GatewayMisconfigured for one of the wrong shape; says which field, never its text."""
         return cls(
             mode=Mode(mode),
-            base=_base(_text(credentials, "region")),
-            profile_id=_matching(credentials, "profile_id", _PROFILE, "digits"),
+            base=_base(text_of(credentials, "region")),
+            profile_id=matching(credentials, "profile_id", _PROFILE, "digits", may_be_number=True) or None,
             server_keys=_server_keys(credentials),
-            client_key=_matching(credentials, "client_key", _CLIENT_KEY, "a client key, which begins with C"),
+            client_key=matching(credentials, "client_key", _CLIENT_KEY, "a client key, which begins with C") or None,
         )
 
     def key(self) -> str:
@@ -102,11 +103,8 @@ def _base(region: str) -> str | None:
 
 
 def _server_keys(credentials: Mapping[str, Any]) -> tuple[str, ...]:
-    previous = credentials.get("previous_server_keys") or ()
-    if not isinstance(previous, (list, tuple)):
-        raise GatewayMisconfigured("previous_server_keys is not a list")
-    current = _server_key(_text(credentials, "server_key"))
-    olds = [_server_key(_text({"previous_server_keys": one}, "previous_server_keys")) for one in previous]
+    current = _server_key(text_of(credentials, "server_key"))
+    olds = [_server_key(one) for one in texts_of(credentials, "previous_server_keys")]
     if current is None:
         return ()
     return (current, *(old for old in olds if old is not None))
@@ -119,28 +117,6 @@ def _server_key(value: str) -> str | None:
     if not all("!" <= char <= "~" for char in value):
         raise GatewayMisconfigured("server_key holds a space or a character that no key has")
     return None if len(value) < MIN_SECRET_LENGTH or _FILLER.fullmatch(value) else value
-
-
-def _matching(credentials: Mapping[str, Any], name: str, pattern: str, wanted: str) -> str | None:
-    value = _text(credentials, name)
-    if value and not re.fullmatch(pattern, value, re.ASCII):
-        raise GatewayMisconfigured(f"{name} is not {wanted}")
-    return value or None
-
-
-def _text(credentials: Mapping[str, Any], name: str) -> str:
-    value = credentials.get(name)
-    if value is None:
-        return ""
-    if name == "profile_id" and type(value) is int:
-        value = str(value)  # the dashboard shows a number
-    if not isinstance(value, str) or len(value) > 1000:
-        raise GatewayMisconfigured(f"{name} is not a text of at most 1000 characters")
-    try:
-        value.encode()
-    except UnicodeEncodeError:  # half a surrogate pair
-        raise GatewayMisconfigured(f"{name} holds characters that cannot be encoded") from None
-    return value.strip()
 
 
 _CREDENTIALS: Final = (

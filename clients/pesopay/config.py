@@ -14,6 +14,7 @@ from typing import Any, Final, Self
 from clients.pesopay.money import NUMBERS, maximum_minor
 from clients.pesopay.references import ALPHABET, MAX_ORDER_REF
 from clients.pesopay.signing import FUNCTIONS
+from core.gateways.config_values import matching, text_of, texts_of
 from core.gateways.errors import GatewayMisconfigured
 from core.gateways.types import CredentialField, Description, Mode, PollStep, ReferenceRule, WebhookProof
 
@@ -76,13 +77,17 @@ class PesoPayConfig:
         config = cls(
             mode=mode,
             brand=_choice(credentials, "brand", tuple(BRANDS)) or "pesopay",
-            merchant_id=_matching(
-                credentials, "merchant_id", _MERCHANT_ID, "digits (may it be another field's value?)"
+            merchant_id=matching(
+                credentials,
+                "merchant_id",
+                _MERCHANT_ID,
+                "digits (may it be another field's value?)",
+                may_be_number=True,
             ),
             secrets=_secrets(credentials),
             function=_choice(credentials, "secure_hash_function", FUNCTIONS),
-            login_id=_text(credentials, "login_id"),
-            password=_text(credentials, "password"),
+            login_id=text_of(credentials, "login_id"),
+            password=text_of(credentials, "password"),
             account_currency=_choice({"account_currency": _currency(credentials)}, "account_currency", tuple(NUMBERS))
             or None,
             refund_action=_choice(credentials, "refund_action", (REQUEST_REFUND, ONLINE_REFUND)) or REQUEST_REFUND,
@@ -138,12 +143,8 @@ class PesoPayConfig:
 
 
 def _secrets(credentials: Mapping[str, Any]) -> tuple[str, ...]:
-    name = "previous_secure_hash_secrets"
-    previous = credentials.get(name) or ()
-    if not isinstance(previous, (list, tuple)):
-        raise GatewayMisconfigured(f"{name} is not a list")
-    current = _text(credentials, "secure_hash_secret")
-    olds = [_text({name: one}, name) for one in previous]
+    current = text_of(credentials, "secure_hash_secret")
+    olds = texts_of(credentials, "previous_secure_hash_secrets")
     return (current, *(old for old in olds if _is_usable(old))) if _is_usable(current) else ()
 
 
@@ -152,47 +153,25 @@ def _is_usable(secret: str) -> bool:
 
 
 def _currency(credentials: Mapping[str, Any]) -> str:
-    return _text(credentials, "account_currency").upper()
+    return text_of(credentials, "account_currency").upper()
 
 
 def _check_tokenization(credentials: Mapping[str, Any]) -> None:
     """For MemberPay, which is not offered: only the shape is checked. Clients use the first 32 and 16 bytes."""
     for name, least in (("tokenization_key", KEY_BYTES), ("tokenization_salt", SALT_BYTES)):
-        value = _text(credentials, name)
+        value = text_of(credentials, name)
         if value and len(value.encode()) < least:
             raise GatewayMisconfigured(f"{name} has at least {least} bytes")
 
 
 def _choice(credentials: Mapping[str, Any], name: str, choices: tuple[str, ...]) -> str:
-    value = _text(credentials, name)
+    value = text_of(credentials, name)
     if not value:
         return ""
     found = next((one for one in choices if one.lower() == value.lower()), None)
     if found is None:
         raise GatewayMisconfigured(f"{name} is none of {', '.join(choices)}")
     return found
-
-
-def _matching(credentials: Mapping[str, Any], name: str, pattern: str, wanted: str) -> str:
-    value = _text(credentials, name)
-    if value and not re.fullmatch(pattern, value, re.ASCII):
-        raise GatewayMisconfigured(f"{name} is not {wanted}")
-    return value
-
-
-def _text(credentials: Mapping[str, Any], name: str) -> str:
-    value = credentials.get(name)
-    if value is None:
-        return ""
-    if name == "merchant_id" and type(value) is int:
-        value = str(value)  # the portal shows a number
-    if not isinstance(value, str) or len(value) > 1000:
-        raise GatewayMisconfigured(f"{name} is not a text of at most 1000 characters")
-    try:
-        value.encode()
-    except UnicodeEncodeError:  # half a surrogate pair
-        raise GatewayMisconfigured(f"{name} holds characters that cannot be encoded") from None
-    return value.strip()
 
 
 _CREDENTIALS: Final = (

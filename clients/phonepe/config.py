@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
+from core.gateways.config_values import matching, text_of, texts_of
 from core.gateways.errors import GatewayMisconfigured
 from core.gateways.types import CredentialField, Description, Mode, PollStep, ReferenceRule, WebhookProof
 
@@ -73,13 +74,15 @@ class PhonePeConfig:
         mode = Mode(mode)
         return cls(
             mode=mode,
-            client_id=_matching(credentials, "client_id", _CLIENT_ID, "a client id (may it be the client secret?)"),
-            client_secret=_matching(
+            client_id=matching(credentials, "client_id", _CLIENT_ID, "a client id (may it be the client secret?)"),
+            client_secret=matching(
                 credentials, "client_secret", _CLIENT_SECRET, "a client secret (may it be the client id?)"
             ),
-            client_version=_matching(credentials, "client_version", _CLIENT_VERSION, "a whole number from 1 on"),
+            client_version=matching(
+                credentials, "client_version", _CLIENT_VERSION, "a whole number from 1 on", may_be_number=True
+            ),
             webhook_logins=_webhook_logins(credentials),
-            merchant_id=_matching(credentials, "merchant_id", _MERCHANT_ID, "a merchant id") or None,
+            merchant_id=matching(credentials, "merchant_id", _MERCHANT_ID, "a merchant id") or None,
         )
 
     @property
@@ -115,36 +118,11 @@ def _webhook_logins(credentials: Mapping[str, Any]) -> tuple[tuple[str, str], ..
 
 
 def _current_and_previous(credentials: Mapping[str, Any], name: str) -> list[str]:
-    previous = credentials.get(f"previous_{name}s") or ()
-    if not isinstance(previous, (list, tuple)):
-        raise GatewayMisconfigured(f"previous_{name}s is not a list")
-    return [_text(credentials, name), *(_text({f"previous_{name}s": one}, f"previous_{name}s") for one in previous)]
+    return [text_of(credentials, name), *texts_of(credentials, f"previous_{name}s")]
 
 
 def _is_usable(password: str) -> bool:
     return len(password) >= MIN_SECRET_LENGTH and _FILLER.fullmatch(password) is None
-
-
-def _matching(credentials: Mapping[str, Any], name: str, pattern: str, wanted: str) -> str:
-    value = _text(credentials, name)
-    if value and not re.fullmatch(pattern, value, re.ASCII):
-        raise GatewayMisconfigured(f"{name} is not {wanted}")
-    return value
-
-
-def _text(credentials: Mapping[str, Any], name: str) -> str:
-    value = credentials.get(name)
-    if value is None:
-        return ""
-    if name == "client_version" and type(value) is int:
-        value = str(value)  # the dashboard shows a number
-    if not isinstance(value, str) or len(value) > 1000:
-        raise GatewayMisconfigured(f"{name} is not a text of at most 1000 characters")
-    try:
-        value.encode()
-    except UnicodeEncodeError:  # half a surrogate pair
-        raise GatewayMisconfigured(f"{name} holds characters that cannot be encoded") from None
-    return value.strip()
 
 
 _CREDENTIALS: Final = (

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
+from core.gateways.config_values import matching, text_of, texts_of
 from core.gateways.errors import GatewayMisconfigured
 from core.gateways.types import CredentialField, Description, Mode, PollStep, ReferenceRule, WebhookProof
 
@@ -63,14 +64,16 @@ class PhonePeV1Config:
     @classmethod
     def of(cls, credentials: Mapping[str, Any], *, mode: Mode) -> Self:
         """Trims every value. Raises GatewayMisconfigured for one of the wrong shape; says which field, never its text."""
-        salt_key = _matching(credentials, "salt_key", _SALT_KEY, "a salt key (may it be the merchant id?)")
+        salt_key = matching(credentials, "salt_key", _SALT_KEY, "a salt key (may it be the merchant id?)")
         if salt_key and not _is_usable(salt_key):
             raise GatewayMisconfigured("salt_key is a placeholder")
-        salt_index = _matching(credentials, "salt_index", _SALT_INDEX, "a number (may it be the salt key?)")
+        salt_index = matching(
+            credentials, "salt_index", _SALT_INDEX, "a number (may it be the salt key?)", may_be_number=True
+        )
         others = _other_salts(credentials, salt_index)
         return cls(
             mode=Mode(mode),
-            merchant_id=_matching(credentials, "merchant_id", _MERCHANT_ID, "a merchant id (may it be the salt key?)"),
+            merchant_id=matching(credentials, "merchant_id", _MERCHANT_ID, "a merchant id (may it be the salt key?)"),
             salt_key=salt_key,
             salt_index=salt_index,
             # Without a pair of its own the account is not configured, whatever else is still accepted.
@@ -97,9 +100,9 @@ def _salts(
     credentials: Mapping[str, Any], salt_key: str, salt_index: str, others: Mapping[str, str]
 ) -> dict[str, tuple[str, ...]]:
     """The pair that signs, the pairs kept beside it, and what it replaced lately: key and index may change alone."""
-    replaced = [one for one in _previous(credentials, "salt_key") if _is_usable(one)]
+    replaced = [one for one in texts_of(credentials, "previous_salt_keys") if _is_usable(one)]
     found = {salt_index: (salt_key, *replaced)}
-    for index in _previous(credentials, "salt_index"):
+    for index in filter(None, texts_of(credentials, "previous_salt_indexs", may_be_number=True)):
         found.setdefault(index, (salt_key, *replaced))
     for index, key in others.items():
         found[index] = (key, *found.get(index, ()))
@@ -108,7 +111,7 @@ def _salts(
 
 def _other_salts(credentials: Mapping[str, Any], salt_index: str) -> dict[str, str]:
     found: dict[str, str] = {}
-    for index, key in _pairs(_text(credentials, "other_salts")):
+    for index, key in _pairs(text_of(credentials, "other_salts", max_length=4000)):
         if index in found or index == salt_index:
             raise GatewayMisconfigured("other_salts names an index twice, or the one that salt_index has")
         found[index] = key
@@ -127,38 +130,8 @@ def _pairs(text: str) -> Iterator[tuple[str, str]]:
         yield index.strip(), key.strip()
 
 
-def _previous(credentials: Mapping[str, Any], name: str) -> list[str]:
-    values = credentials.get(f"previous_{name}s") or ()
-    if not isinstance(values, (list, tuple)):
-        raise GatewayMisconfigured(f"previous_{name}s is not a list")
-    found = [_text({f"previous_{name}s": one}, f"previous_{name}s") for one in values]
-    return [one for one in found if one]
-
-
 def _is_usable(key: str) -> bool:
     return len(key) >= MIN_SECRET_LENGTH and _FILLER.fullmatch(key) is None
-
-
-def _matching(credentials: Mapping[str, Any], name: str, pattern: str, wanted: str) -> str:
-    value = _text(credentials, name)
-    if value and not re.fullmatch(pattern, value, re.ASCII):
-        raise GatewayMisconfigured(f"{name} is not {wanted}")
-    return value
-
-
-def _text(credentials: Mapping[str, Any], name: str) -> str:
-    value = credentials.get(name)
-    if value is None:
-        return ""
-    if "salt_index" in name and type(value) is int:
-        value = str(value)  # the dashboard shows a number
-    if not isinstance(value, str) or len(value) > 4000:
-        raise GatewayMisconfigured(f"{name} is not a text of at most 4000 characters")
-    try:
-        value.encode()
-    except UnicodeEncodeError:  # half a surrogate pair
-        raise GatewayMisconfigured(f"{name} holds characters that cannot be encoded") from None
-    return value.strip()
 
 
 _CREDENTIALS: Final = (

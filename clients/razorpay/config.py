@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
+from core.gateways.config_values import matching, text_of, texts_of
 from core.gateways.errors import GatewayMisconfigured
 from core.gateways.types import Mode
 
@@ -47,12 +48,14 @@ class RazorpayConfig:
     @classmethod
     def of(cls, credentials: Mapping[str, Any], *, mode: Mode) -> Self:
         """Raises GatewayMisconfigured for a value of the wrong shape, mode or field; says which, never its text."""
-        key_id = _matching(credentials, "key_id", KEY_ID[mode], f"the Key Id of a {mode} account, rzp_{mode}_...")
+        key_id = (
+            matching(credentials, "key_id", KEY_ID[mode], f"the Key Id of a {mode} account, rzp_{mode}_...") or None
+        )
         key_secret = _key_secret(credentials)
-        webhook_secret = _text(credentials, "webhook_secret")
+        webhook_secret = text_of(credentials, "webhook_secret", is_trimmed=False)
         _refuse_swapped(key_secret, webhook_secret)
-        webhook_secrets = [webhook_secret, *_list(credentials, "previous_webhook_secrets")]
-        return_secrets = [key_secret or "", *(one.strip() for one in _list(credentials, "previous_key_secrets"))]
+        webhook_secrets = [webhook_secret, *texts_of(credentials, "previous_webhook_secrets", is_trimmed=False)]
+        return_secrets = [key_secret or "", *texts_of(credentials, "previous_key_secrets")]
         return cls(
             mode=mode,
             key_id=key_id,
@@ -62,7 +65,7 @@ class RazorpayConfig:
             webhook_secrets=tuple(one for one in webhook_secrets if is_usable_secret(one))
             if is_usable_secret(webhook_secret)
             else (),
-            account_id=_matching(credentials, "account_id", ACCOUNT_ID, "an account id, acc_..."),
+            account_id=matching(credentials, "account_id", ACCOUNT_ID, "an account id, acc_...") or None,
         )
 
     def page_key(self) -> str:
@@ -92,7 +95,7 @@ def is_usable_secret(value: str) -> bool:
 
 
 def _key_secret(credentials: Mapping[str, Any]) -> str | None:
-    secret = _text(credentials, "key_secret").strip()
+    secret = text_of(credentials, "key_secret")
     if not secret:
         return None
     if not re.fullmatch(KEY_SECRET, secret, re.ASCII):
@@ -107,36 +110,3 @@ def _refuse_swapped(key_secret: str | None, webhook_secret: str) -> None:
         raise GatewayMisconfigured("webhook_secret holds a Key Id: the two may be swapped")
     if key_secret is not None and webhook_secret.strip() == key_secret:
         raise GatewayMisconfigured("webhook_secret is the Key Secret: it is a text of its own, typed per webhook")
-
-
-def _matching(credentials: Mapping[str, Any], name: str, pattern: str, wanted: str) -> str | None:
-    text = _text(credentials, name).strip()
-    if not text:
-        return None
-    if not re.fullmatch(pattern, text, re.ASCII):
-        raise GatewayMisconfigured(f"{name} is not {wanted}")
-    return text
-
-
-def _list(credentials: Mapping[str, Any], name: str) -> list[str]:
-    value = credentials.get(name) or ()
-    if not isinstance(value, (list, tuple)):
-        raise GatewayMisconfigured(f"{name} is not a list")
-    return [_text({name: one}, name) for one in value]
-
-
-def _text(credentials: Mapping[str, Any], name: str) -> str:
-    value = credentials.get(name)
-    if value is None:
-        return ""
-    if not isinstance(value, str) or not _is_encodable(value):
-        raise GatewayMisconfigured(f"{name} is not text")
-    return value
-
-
-def _is_encodable(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:  # half a surrogate pair
-        return False
-    return True

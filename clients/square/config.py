@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
+from core.gateways.config_values import matching, text_of, texts_of
 from core.gateways.credentials import is_placeholder
 from core.gateways.errors import GatewayMisconfigured
 from core.gateways.types import Mode
@@ -56,8 +56,6 @@ NOTIFICATION_URL: Final = dict.fromkeys(
     Mode, r"https://[^\s/]+(/\S*)?|http://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?(/\S*)?"
 )
 
-_MAX_LENGTH: Final = 2048
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SquareConfig:
@@ -75,17 +73,18 @@ class SquareConfig:
         """Raises GatewayMisconfigured for a value of the wrong shape or mode; names the field, never its text."""
         mode = Mode(mode)
         # Not used by us, but a live one in a test account tells that the other values are live ones, too.
-        _matching(credentials, "application_id", APPLICATION_ID[mode], f"the id of a {mode} application")
-        _matching(credentials, "application_secret", APPLICATION_SECRET[mode], f"the secret of a {mode} application")
+        matching(credentials, "application_id", APPLICATION_ID[mode], f"the id of a {mode} application")
+        matching(credentials, "application_secret", APPLICATION_SECRET[mode], f"the secret of a {mode} application")
         return cls(
             mode=mode,
-            access_token=_matching(credentials, "access_token", ACCESS_TOKEN[mode], "an access token"),
-            location_id=_matching(credentials, "location_id", LOCATION_ID[mode], "a location id"),
+            access_token=matching(credentials, "access_token", ACCESS_TOKEN[mode], "an access token") or None,
+            location_id=matching(credentials, "location_id", LOCATION_ID[mode], "a location id") or None,
             signature_keys=_signature_keys(credentials, mode),
-            notification_url=_matching(
+            notification_url=matching(
                 credentials, "notification_url", NOTIFICATION_URL[mode], "an https address (or a loopback one)"
-            ),
-            merchant_id=_matching(credentials, "merchant_id", MERCHANT_ID[mode], "a merchant id"),
+            )
+            or None,
+            merchant_id=matching(credentials, "merchant_id", MERCHANT_ID[mode], "a merchant id") or None,
         )
 
     @property
@@ -118,35 +117,9 @@ def is_usable_key(value: object) -> bool:
 
 def _signature_keys(credentials: Mapping[str, Any], mode: Mode) -> tuple[str, ...]:
     name = "webhook_signature_key"
-    previous = credentials.get(f"previous_{name}s") or ()
-    if not isinstance(previous, (list, tuple)):
-        raise GatewayMisconfigured(f"previous_{name}s is not a list")
-    current = _text(credentials, name)
+    earlier = texts_of(credentials, f"previous_{name}s")
+    current = text_of(credentials, name)
     if not is_usable_key(current):
         return ()
-    _matching(credentials, name, SIGNATURE_KEY[mode], "a webhook signature key")
-    earlier = (_text({name: one}, name) for one in previous)
+    matching(credentials, name, SIGNATURE_KEY[mode], "a webhook signature key")
     return (current, *(one for one in earlier if is_usable_key(one)))
-
-
-def _matching(credentials: Mapping[str, Any], name: str, pattern: str, wanted: str) -> str | None:
-    text = _text(credentials, name)
-    if not text:
-        return None
-    if not re.fullmatch(pattern, text, re.ASCII):
-        raise GatewayMisconfigured(f"{name} is not {wanted}")
-    return text
-
-
-def _text(credentials: Mapping[str, Any], name: str) -> str:
-    """Trimmed: a pasted newline is the usual accident."""
-    value = credentials.get(name)
-    if value is None:
-        return ""
-    if not isinstance(value, str) or len(value) > _MAX_LENGTH:
-        raise GatewayMisconfigured(f"{name} is not a text of at most {_MAX_LENGTH} characters")
-    try:
-        value.encode()
-    except UnicodeEncodeError:  # half a surrogate pair
-        raise GatewayMisconfigured(f"{name} holds characters that cannot be encoded") from None
-    return value.strip()

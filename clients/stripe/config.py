@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
+from core.gateways.config_values import is_encodable, matching, text_of, texts_of
 from core.gateways.errors import GatewayMisconfigured
 from core.gateways.types import Mode
 
@@ -49,18 +50,18 @@ class StripeConfig:
     @classmethod
     def of(cls, credentials: Mapping[str, Any], *, mode: Mode) -> Self:
         """Raises GatewayMisconfigured for a value of the wrong shape or mode; says which, never its text."""
-        previous = credentials.get("previous_webhook_secrets") or ()
-        if not isinstance(previous, (list, tuple)):
-            raise GatewayMisconfigured("previous_webhook_secrets is not a list")
-        current = _text(credentials, "webhook_secret")
+        previous = texts_of(credentials, "previous_webhook_secrets", is_trimmed=False)
+        current = text_of(credentials, "webhook_secret", is_trimmed=False)
         # Without a usable current secret nothing is believed, whatever was valid before.
         secrets = [current, *previous] if is_usable_secret(current) else []
         return cls(
             mode=mode,
-            secret_key=_matching(credentials, "secret_key", SECRET_KEY[mode], f"a secret or restricted {mode} key"),
-            publishable_key=_matching(credentials, "publishable_key", PUBLISHABLE_KEY[mode], f"a {mode} key, pk_..."),
+            secret_key=matching(credentials, "secret_key", SECRET_KEY[mode], f"a secret or restricted {mode} key")
+            or None,
+            publishable_key=matching(credentials, "publishable_key", PUBLISHABLE_KEY[mode], f"a {mode} key, pk_...")
+            or None,
             webhook_secrets=tuple(one for one in secrets if is_usable_secret(one)),
-            account_id=_matching(credentials, "account_id", ACCOUNT_ID, "an account id, acct_..."),
+            account_id=matching(credentials, "account_id", ACCOUNT_ID, "an account id, acct_...") or None,
         )
 
     def key(self) -> str:
@@ -86,30 +87,4 @@ def is_usable_secret(value: object) -> bool:
         return False
     if value.strip().lower() in _PLACEHOLDERS or value.endswith("...") or _ONE_CHARACTER.fullmatch(value):
         return False
-    return _is_encodable(value)
-
-
-def _matching(credentials: Mapping[str, Any], name: str, pattern: str, wanted: str) -> str | None:
-    text = _text(credentials, name).strip()
-    if not text:
-        return None
-    if not re.fullmatch(pattern, text, re.ASCII):
-        raise GatewayMisconfigured(f"{name} is not {wanted}")
-    return text
-
-
-def _text(credentials: Mapping[str, Any], name: str) -> str:
-    value = credentials.get(name)
-    if value is None:
-        return ""
-    if not isinstance(value, str) or not _is_encodable(value):
-        raise GatewayMisconfigured(f"{name} is not text")
-    return value
-
-
-def _is_encodable(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:  # half a surrogate pair
-        return False
-    return True
+    return is_encodable(value)

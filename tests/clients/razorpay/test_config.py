@@ -65,7 +65,7 @@ def test_a_wrong_value_is_refused_on_save_with_its_field_named(changes: dict[str
     ("changes", "reason"),
     [
         ({"key_id": "rzp_live_DocExample0001"}, "key_id is not the Key Id of a test account, rzp_test_..."),
-        ({"key_id": 7}, "key_id is not text"),
+        ({"key_id": 7}, "key_id is not a text of at most 1000 characters"),
         ({"key_secret": "rzp_test_DocExample0001"}, "key_secret holds a Key Id: the two may be swapped"),
         ({"key_secret": "doc KeySecret"}, "key_secret holds a space or a character that no key secret has"),
         ({"webhook_secret": "rzp_test_DocExample0001"}, "webhook_secret holds a Key Id: the two may be swapped"),
@@ -73,9 +73,9 @@ def test_a_wrong_value_is_refused_on_save_with_its_field_named(changes: dict[str
             {"webhook_secret": "docKeySecret_0001"},
             "webhook_secret is the Key Secret: it is a text of its own, typed per webhook",
         ),
-        ({"webhook_secret": "\ud800 half a pair"}, "webhook_secret is not text"),
+        ({"webhook_secret": "\ud800 half a pair"}, "webhook_secret is not a text of at most 1000 characters"),
         ({"previous_webhook_secrets": "doc secret #6"}, "previous_webhook_secrets is not a list"),
-        ({"previous_key_secrets": [7]}, "previous_key_secrets is not text"),
+        ({"previous_key_secrets": [7]}, "previous_key_secrets is not a text of at most 1000 characters"),
         ({"account_id": "DocEEEEEEEEEE1"}, "account_id is not an account id, acc_..."),
     ],
 )

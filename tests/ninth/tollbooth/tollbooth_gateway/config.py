@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
+from core.gateways.config_values import text_of, texts_of
 from core.gateways.errors import GatewayMisconfigured
 from core.gateways.types import CredentialField, Description, Mode, PollStep, ReferenceRule
 
@@ -32,21 +33,14 @@ class Config:
     @classmethod
     def of(cls, credentials: Mapping[str, Any], *, mode: Mode) -> Self:
         """Trims every value. Raises GatewayMisconfigured for a key of the wrong shape; names the field, never the text."""
-        api_key = _text(credentials, "api_key")
+        api_key = text_of(credentials, "api_key")
         if api_key and not re.fullmatch(API_KEYS[mode], api_key):
             raise GatewayMisconfigured(f"api_key is not an API key of {mode} mode")
-        current = _text(credentials, "webhook_secret")
-        earlier = credentials.get("previous_webhook_secrets") or ()
+        current = text_of(credentials, "webhook_secret")
+        earlier = texts_of(credentials, "previous_webhook_secrets")
         # Without a secret of its own the account is not configured, whatever else was once accepted.
-        known = (current, *(one.strip() for one in earlier if isinstance(one, str))) if _is_usable(current) else ()
+        known = (current, *earlier) if _is_usable(current) else ()
         return cls(mode=mode, api_key=api_key, webhook_secrets=tuple(one for one in known if _is_usable(one)))
-
-
-def _text(credentials: Mapping[str, Any], name: str) -> str:
-    value = credentials.get(name) or ""
-    if not isinstance(value, str):
-        raise GatewayMisconfigured(f"{name} is not text")
-    return value.strip()
 
 
 def _is_usable(secret: str) -> bool:
