@@ -13,7 +13,7 @@ from core.gateways.types import Mode, PaymentStatus, Report, Subject
 from core.http import HttpRequest
 from payments import sweep
 from payments.services import fetching
-from payments.states import Verdict
+from payments.states import CauseKind, Verdict
 from tests.payments import builders
 from tests.payments.shop import Shop, Wire, complete, paid, state_of, still_open, stored
 
@@ -80,3 +80,27 @@ def test_time_does_not_end_a_payment_that_a_part_has_arrived_of(shop: Shop, wire
     assert len(wire.sent) == 1
     assert state_of(payment)[0] == "pending"
     assert stored(payment).received == 500
+
+
+def test_an_answer_that_was_on_its_way_when_a_claim_came_does_not_confirm_it(shop: Shop) -> None:
+    """Only a fetch that began after the claim says what became of the money."""
+    payment = shop.captured_payment()
+    before = builders.read(stored(payment).pk)
+    failed = Report(
+        about=Subject.PAYMENT, status=PaymentStatus.FAILED, reference=f"{payment['id']}-1", gateway_reference="pi_1",
+        asset="EUR",
+    )  # fmt: skip
+    assert builders.tell(shop.key, failed).verdict is Verdict.CLAIM
+    early = builders.tell(shop.key, failed, kind=CauseKind.FETCH, payment_id=before.id, seen=before)
+    assert (early.verdict, state_of(payment)[4]) == (Verdict.CLAIM, [])
+    after = builders.read(before.id)
+    asked = builders.tell(shop.key, failed, kind=CauseKind.FETCH, payment_id=before.id, seen=after)
+    assert (asked.verdict, state_of(payment)[4]) == (Verdict.CONTRADICTION, ["gateway_disagrees"])
+
+
+def test_a_hint_in_answer_to_a_question_is_not_asked_about_again(shop: Shop) -> None:
+    """A gateway that answers every question with a hint would be asked for ever."""
+    payment = shop.open_payment()
+    fact = builders.tell(shop.key, hint(payment), kind=CauseKind.FETCH, payment_id=stored(payment).pk)
+    assert fact.verdict is Verdict.HINT
+    assert not is_due(payment)

@@ -163,3 +163,12 @@ def test_the_error_kept_with_an_event_quotes_no_row(shop: Shop) -> None:
     assert (kept.state, "payments_bug" in kept.error) == ("error", True)
     assert "Mira Secret" not in kept.error
     assert payment["id"] not in kept.error
+
+
+def test_the_released_rest_of_a_part_capture_is_no_refund_of_what_was_captured(shop: Shop) -> None:
+    """Some gateways show it as one. A person looks; the 10.00 that were captured stay refundable."""
+    payment = shop.held_payment()
+    assert shop.capture(payment, answer(paid(payment, 1000, amount_capturable=0)), amount=1000).status_code == 200
+    shop.tell(payment, "refund.created", stripe_refund(payment, 299))
+    assert state_of(payment) == ("captured", 1000, 0, 0, ["refund_unexpected"])
+    assert last_event().state == "waiting"

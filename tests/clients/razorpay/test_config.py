@@ -73,7 +73,7 @@ def test_a_wrong_value_is_refused_on_save_with_its_field_named(changes: dict[str
             {"webhook_secret": "docKeySecret_0001"},
             "webhook_secret is the Key Secret: it is a text of its own, typed per webhook",
         ),
-        ({"webhook_secret": "\ud800 half a pair"}, "webhook_secret is not a text of at most 1000 characters"),
+        ({"webhook_secret": "\ud800 half a pair"}, "webhook_secret holds characters that cannot be encoded"),
         ({"previous_webhook_secrets": "doc secret #6"}, "previous_webhook_secrets is not a list"),
         ({"previous_key_secrets": [7]}, "previous_key_secrets is not a text of at most 1000 characters"),
         ({"account_id": "DocEEEEEEEEEE1"}, "account_id is not an account id, acc_..."),
