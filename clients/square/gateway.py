@@ -25,6 +25,7 @@ from core.gateways.errors import GatewayError, GatewayUnavailable, OutcomeUnknow
 from core.gateways.port import (
     Cache,
     CanCapture,
+    CanClose,
     CanFetchDisputes,
     CanReadReturn,
     CanRefund,
@@ -37,6 +38,7 @@ from core.gateways.types import (
     CaptureMode,
     CaptureRequest,
     ChargeRequest,
+    CloseRequest,
     CredentialCheck,
     DeleteSavedRequest,
     Description,
@@ -66,7 +68,7 @@ _STILL_OPEN: Final = frozenset({PaymentStatus.REQUIRES_ACTION, None})
 _LONGEST_NAME: Final = 200
 
 
-class SquareGateway(Gateway, CanCapture, CanVoid, CanRefund, CanReadReturn, CanSaveMethods, CanFetchDisputes):
+class SquareGateway(Gateway, CanCapture, CanVoid, CanClose, CanRefund, CanReadReturn, CanSaveMethods, CanFetchDisputes):
     slug: ClassVar[str] = "square"
     about: ClassVar[Description] = DESCRIPTION
 
@@ -116,6 +118,18 @@ class SquareGateway(Gateway, CanCapture, CanVoid, CanRefund, CanReadReturn, CanS
         if link_id is not None:
             return self._void_link(link_id, request.names)
         return self._read_payment(self._api.cancel_payment(self._payment_id(request.names)))
+
+    def can_close(self, names: PaymentNames) -> bool:
+        return finding.link_of(names) is not None
+
+    def close(self, request: CloseRequest) -> Report:
+        """Links never expire by themselves: delete it, looking for a payment before and after (§4, §15.17)."""
+        link_id = finding.link_of(request.names)
+        if link_id is None:
+            raise RequestRejected("only a payment link can be ended", code="close_unsupported")
+        report = self._void_link(link_id, request.names)
+        is_ended = report.status is PaymentStatus.VOIDED  # a link always charges: nothing was held
+        return replace(report, status=PaymentStatus.EXPIRED) if is_ended else report
 
     # --- webhooks and returns ----------------------------------------------------------------------------------
 
@@ -169,6 +183,8 @@ class SquareGateway(Gateway, CanCapture, CanVoid, CanRefund, CanReadReturn, CanS
             raise
 
     def fetch_dispute(self, names: DisputeNames) -> Report | NotFound:
+        if names.gateway_reference is None:
+            return NotFound(reason="Square names a dispute by its own id")
         try:
             body = within(self._api.get_dispute(names.gateway_reference), "dispute")
         except RequestRejected as error:
