@@ -18,7 +18,7 @@ from core import clock, crash
 from core.gateways.types import Attention
 from payments import inbox
 from payments.frame import Fact, apply_reports
-from payments.services import fetching
+from payments.services import disputes, fetching
 from payments.states import CauseKind
 from payments.work import Cause, KeyFacts, Work
 
@@ -38,6 +38,7 @@ class Swept:
     payments: int
     refunds: int
     given_up: int
+    disputes: int = 0
 
 
 def sweep(*, rounds: int = 200, batch: int = inbox.BATCH) -> Swept:
@@ -49,9 +50,10 @@ def sweep(*, rounds: int = 200, batch: int = inbox.BATCH) -> Swept:
         _DUE_PAYMENTS, lambda payment_id: fetching.refresh(payment_id, not_within_seconds=0, is_scheduled=True)
     )
     refunds = ask_about(_DUE_REFUNDS, fetching.refresh_refund)
+    asked = ask_about(_DUE_DISPUTES, disputes.refresh_dispute)
     events += _drain(lambda: inbox.sweep_events(limit=batch), rounds, batch)  # fetches may have let some fit
     close_told()
-    return Swept(crashed, events, payments, refunds, give_up())
+    return Swept(crashed, events, payments, refunds, give_up(), asked)
 
 
 def _drain(step: Callable[[], int], rounds: int, batch: int) -> int:
@@ -111,6 +113,10 @@ _DUE_PAYMENTS: Final = """
       AND gateway_key_id IS NOT NULL ORDER BY next_check_at LIMIT 200"""
 _DUE_REFUNDS: Final = """
     SELECT id FROM payments_refund WHERE next_check_at IS NOT NULL AND next_check_at <= %s
+    ORDER BY next_check_at LIMIT 200"""
+
+_DUE_DISPUTES: Final = """
+    SELECT id FROM payments_dispute WHERE next_check_at IS NOT NULL AND next_check_at <= %s
     ORDER BY next_check_at LIMIT 200"""
 
 

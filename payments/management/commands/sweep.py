@@ -21,7 +21,7 @@ class Command(BaseCommand):
             done = sweeping.sweep()
             self.stdout.write(
                 f"crashed operations {done.crashed}, webhook events {done.events}, payments asked {done.payments}, "
-                f"refunds asked {done.refunds}, handed to staff {done.given_up}"
+                f"refunds asked {done.refunds}, disputes asked {done.disputes}, handed to staff {done.given_up}"
             )
             if options["every"] is None:
                 return
