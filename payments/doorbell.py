@@ -19,6 +19,7 @@ _pause = Pause()
 TASKS: Final = {
     "fetch": "payments.tasks.fetch_payment",
     "fetch_refund": "payments.tasks.fetch_refund",
+    "fetch_dispute": "payments.tasks.fetch_dispute",
     "sweep": "payments.tasks.sweep",
 }
 FAILED: Final = Counter("paywright_doorbell_failed_total", "Rings of a Celery worker that did not get through")

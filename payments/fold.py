@@ -52,7 +52,7 @@ def _hint(work: Work, report: Report, cause: Cause, now: datetime) -> Verdict:
     """Weak proof: ask. A dispute that can only be heard of is kept for a person, without a word about money."""
     if cause.kind is CauseKind.FETCH:
         return Verdict.HINT  # an answer that is a hint again would ask for ever
-    if report.about is Subject.DISPUTE:
+    if report.about is Subject.DISPUTE:  # it stays a hint: where the gateway can tell more, it is asked at once
         return fold_dispute.fold_dispute(work, replace(report, withdrawn_minor=None), cause, now=now)
     refund = work.find_refund(report) if report.about is Subject.REFUND else None
     if refund is not None:
@@ -97,7 +97,7 @@ def _fold_payment(work: Work, report: Report, cause: Cause, now: datetime) -> Ve
     if _differs(state, report):
         work.add_attention(Attention.MISMATCH)
         return Verdict.MISMATCH
-    if report.attention and (report.attention is not Attention.UNDERPAID or state.status not in {S.CAPTURED, S.VOIDED}):
+    if report.attention is not None and _is_shown(work, report.attention):
         work.add_attention(report.attention)
     match report.status:
         case S.CAPTURED:
@@ -109,7 +109,7 @@ def _fold_payment(work: Work, report: Report, cause: Cause, now: datetime) -> Ve
         case S.FAILED if _waits_for_customer(work, report, cause):
             verdict = _open(work, report, S.REQUIRES_ACTION, cause, now)
         case S.FAILED | S.EXPIRED | S.VOIDED:
-            verdict = _dead(work, report, S(report.status), cause, now)
+            verdict = _dead(work, report, _dead_end(state, S(report.status)), cause, now)
         case _:
             verdict = Verdict.APPLIED
     _take_fee(work, report)
@@ -142,6 +142,13 @@ def _of_another_try(work: Work, report: Report) -> Verdict | None:
         work.add_attention(Attention.MISMATCH)  # a fetch would ask the account of now
         return Verdict.MISMATCH
     return None
+
+
+def _is_shown(work: Work, attention: Attention) -> bool:
+    """Short of money is no news once all came; and a dispute on record says more than its payment's report."""
+    if attention is Attention.UNDERPAID:
+        return work.state.status not in {S.CAPTURED, S.VOIDED}
+    return attention is not Attention.DISPUTED or not work.disputes
 
 
 def _differs(state: PaymentState, report: Report) -> bool:
@@ -222,6 +229,11 @@ def _open(work: Work, report: Report, target: PaymentStatus, cause: Cause, now: 
         return Verdict.NO_CHANGE
     _move(work, target, cause, now)
     return Verdict.APPLIED
+
+
+def _dead_end(state: PaymentState, told: PaymentStatus) -> PaymentStatus:
+    """An order that our timer is ending reads as voided at some gateways: it is its time that was over."""
+    return S.EXPIRED if told is S.VOIDED and state.closing_since is not None and state.status in OPEN else told
 
 
 def _dead(work: Work, report: Report, target: PaymentStatus, cause: Cause, now: datetime) -> Verdict:

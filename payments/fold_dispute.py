@@ -30,12 +30,17 @@ def fold_dispute(work: Work, report: Report, cause: Cause, *, now: datetime) -> 
     if dispute is None:
         dispute = _open(work, report, status, now)
     elif dispute.status in ENDED and status not in ENDED and cause.kind is not CauseKind.FETCH:
+        dispute.wants_fetch = dispute.is_changed = report.is_hint
         return Verdict.LATE_NEWS
     before = (dispute.status, dispute.withdrawn)
     _take(work, dispute, report, status, now)
+    dispute.wants_fetch = report.is_hint
     if is_new or dispute.status is not before[0]:
         work.tell(f"dispute.{dispute.status.value}", dispute)
-    return Verdict.APPLIED if is_new or (dispute.status, dispute.withdrawn) != before else Verdict.NO_CHANGE
+    if not is_new and (dispute.status, dispute.withdrawn) == before:
+        return Verdict.NO_CHANGE
+    _show(work, dispute, is_new=is_new)
+    return Verdict.APPLIED
 
 
 def _open(work: Work, report: Report, status: DisputeStatus, now: datetime) -> DisputeState:
@@ -57,12 +62,16 @@ def _take(work: Work, dispute: DisputeState, report: Report, status: DisputeStat
     dispute.reason = (report.dispute_reason or dispute.reason)[:120]
     dispute.respond_by = report.respond_by or dispute.respond_by
     dispute.closed_at = (dispute.closed_at or now) if status in ENDED else None
-    if report.withdrawn_minor is not None and report.withdrawn_minor >= 0:
+    dispute.is_money_told = report.withdrawn_minor is not None and report.withdrawn_minor >= 0
+    if report.withdrawn_minor is not None and dispute.is_money_told:
         _move_money(work, dispute, report.withdrawn_minor)
-    wanting = any(one.status in WANTS_A_PERSON for one in work.disputes)
-    if wanting:
-        work.add_attention(Attention.DISPUTED)
-    else:
+
+
+def _show(work: Work, dispute: DisputeState, *, is_new: bool) -> None:
+    """Something changed. What a payment's own report showed stays until this dispute itself goes on."""
+    if dispute.status in WANTS_A_PERSON:
+        work.add_attention(Attention.DISPUTED, is_news=True)
+    elif not is_new and not any(one.status in WANTS_A_PERSON for one in work.disputes):
         work.state.attention.discard(Attention.DISPUTED)
 
 

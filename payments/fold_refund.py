@@ -77,7 +77,7 @@ def _set(work: Work, refund: RefundState, to: RefundStatus, decline: Decline | N
         state.refunded -= refund.amount
         work.money(MovedKind.REFUND_REVERSAL, refund.amount, refund.public_id, reverses=refund.public_id)
     if to is R.FAILED:
-        work.add_attention(Attention.REFUND_FAILED)
+        work.add_attention(Attention.REFUND_FAILED, is_news=True)
     work.tell(f"refund.{to.value}", refund)
 
 

@@ -16,6 +16,7 @@ from django.db import connection
 
 from core import clock, strict_json
 from core.gateways import registry
+from core.gateways.port import CanFetchDisputes
 from core.gateways.types import Attention, Description, PaymentStatus, Report, Subject
 from payments import fold as folding
 from payments import postings, rows, schedule, writing
@@ -135,6 +136,7 @@ def _match(batch: Batch, fact: Fact, payment_id: int, row: Sequence[Any]) -> Non
         batch.works[payment_id] = Work(state=state, via=fact.key, resumes_declined_charges=resumes)
         batch.originals[payment_id] = copy.copy(state)
         batch.originals[payment_id].attention = set(state.attention)
+        batch.originals[payment_id].attention_seen = set(state.attention_seen)
     fact.work = batch.works[payment_id]
 
 
@@ -159,7 +161,9 @@ def _load_beside(batch: Batch, facts: Sequence[Fact]) -> None:
 def _needs_beside(report: Report | None, state: PaymentState) -> bool:
     if report is None:
         return False
-    return report.about in {Subject.REFUND, Subject.DISPUTE} or (state.status in DEAD and report.status in _LATE_MONEY)
+    if report.about in {Subject.REFUND, Subject.DISPUTE} or report.attention is Attention.DISPUTED:
+        return True
+    return state.status in DEAD and report.status in _LATE_MONEY
 
 
 _LATE_MONEY: Final = frozenset({PaymentStatus.CAPTURED, PaymentStatus.AUTHORIZED})
@@ -168,10 +172,10 @@ _LATE_MONEY: Final = frozenset({PaymentStatus.CAPTURED, PaymentStatus.AUTHORIZED
 def _fold_one(fact: Fact, batch: Batch, now: datetime) -> None:
     if fact.work is None:
         return
+    fact.work.via, fact.work.heard_by = fact.key, fact.cause.kind
     if fact.verdict is Verdict.MISMATCH:
         fact.work.add_attention(Attention.MISMATCH)
         return
-    fact.work.via = fact.key
     if fact.prepare is not None:
         fact.prepare(fact.work)
     if fact.only_attention is not None:
@@ -192,11 +196,32 @@ def _description(slug: str) -> Description | None:
         return None
 
 
+def _fetches_disputes(slug: str) -> bool:
+    try:
+        return issubclass(registry.gateway_class(slug), CanFetchDisputes)
+    except registry.UnknownGateway:
+        return False
+
+
+# If one of these changed and the payment still is what staff have seen it to be, they look again.
+_MONEY_FACTS: Final = ("status", "authorized", "received", "captured", "refunded", "refunded_seen", "disputed", "coin")
+
+
+def _show_again(work: Work, original: PaymentState) -> None:
+    if work.repeated and any(getattr(work.state, name) != getattr(original, name) for name in _MONEY_FACTS):
+        for attention in sorted(work.repeated & work.state.attention_seen):
+            work.show_again(attention)
+
+
 def _write(batch: Batch, facts: Sequence[Fact], beside: Iterable[writing.Part], now: datetime) -> None:
     changed = []
     for payment_id, work in batch.works.items():
+        original = batch.originals[payment_id]
         schedule.plan(work, _description(work.state.gateway), now=now)
-        if work.state != batch.originals[payment_id] or work.has_news():
+        if any(dispute.is_changed for dispute in work.disputes):
+            schedule.plan_disputes(work, can_be_asked=_fetches_disputes(work.via.gateway), now=now)
+        _show_again(work, original)
+        if work.state != original or work.has_news():
             changed.append(work)
     writing.write(changed, facts, beside, now)
     booked = [posting for work in changed for posting in postings.of(work)]

@@ -201,6 +201,13 @@ def _apply(events: Sequence[_Event], *, touched: int | None = None) -> list[Ask]
     asks |= {
         ("fetch_refund", one.id) for work in works for one in work.refunds if one.wants_fetch and one.id is not None
     }
+    # Only of those that can be told: the plan has set when (a gateway that cannot be asked: never).
+    asks |= {
+        ("fetch_dispute", one.id)
+        for work in works
+        for one in work.disputes
+        if one.wants_fetch and one.next_check_at is not None and one.id is not None
+    }
     return sorted(asks)
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from django.db import connection
+from django.db.models import F, Q
 
-from core.gateways.types import Mode
+from core.gateways.types import Attention, Mode
 from payments import rows
 from payments.work import PaymentState, RefundState
 
@@ -45,3 +46,11 @@ def live_payment(lab_id: int, mode: Mode, merchant_reference: str) -> str | None
         )
         row = cursor.fetchone()
     return row[0] if row else None
+
+
+def wants_attention(word: Attention | None = None) -> Q:
+    """Payments that a person has to look at, for any reason or for one, and that nobody has marked as seen for it."""
+    marked = ~Q(attention=[])  # as the index has it
+    if word is None:
+        return marked & ~Q(attention__contained_by=F("attention_seen"))
+    return marked & Q(attention__contains=[word.value]) & ~Q(attention_seen__contains=[word.value])

@@ -35,7 +35,8 @@ WRITTEN: Final[Mapping[str, str]] = {
     "received": "numeric", "captured": "numeric", "refund_reserved": "numeric", "refunded": "numeric",
     "refunded_seen": "numeric", "fee": "numeric", "disputed": "numeric", "gateway_reference": "text", "is_acknowledged": "boolean",
     "next_action": "jsonb", "method": "jsonb", "coin": "jsonb", "decline": "jsonb", "fraud_status": "text",
-    "fraud_message": "text", "attention": "text[]", "is_duplicate": "boolean", "claim": "text",
+    "fraud_message": "text", "attention": "text[]", "attention_seen": "text[]", "is_duplicate": "boolean",
+    "claim": "text", "closing_since": "timestamptz",
     "holds_link_use": "boolean", "transition_seq": "int", "unknown_since": "timestamptz", "check_count": "smallint",
     "last_checked_at": "timestamptz", "next_check_at": "timestamptz", "expires_at": "timestamptz",
     "completed_at": "timestamptz",
@@ -72,7 +73,8 @@ def read_payment(row: Sequence[Any], *, account: str = "") -> PaymentState:
     values["mode"] = Mode(values["mode"])
     values["status"] = PaymentStatus(values["status"])
     values["fraud_status"] = FraudStatus(values["fraud_status"])
-    values["attention"] = {Attention(word) for word in values["attention"]}
+    for name in ("attention", "attention_seen"):
+        values[name] = {Attention(word) for word in values[name]}
     values["next_action"] = _read_action(values)
     values["method"] = None if values["method"] is None else Method(**values["method"])
     values["coin"] = None if values["coin"] is None else encoding.coin_from_json(values["coin"])
@@ -109,6 +111,7 @@ def payment_row(state: PaymentState) -> dict[str, Any]:
     for name in WRITTEN:
         row[name] = _plain(getattr(state, name))
     row["attention"] = sorted(state.attention)
+    row["attention_seen"] = sorted(state.attention_seen & state.attention)
     row["next_action"] = _action_row(state)
     row["method"] = None if state.method is None else {name: getattr(state.method, name) for name in _METHOD}
     row["coin"] = None if state.coin is None else encoding.coin_to_json(state.coin)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
-from core.gateways.types import Description, PaymentStatus, RefundStatus
+from core.gateways.types import Description, DisputeStatus, PaymentStatus, RefundStatus
 from payments.states import OPEN
-from payments.work import PaymentState, RefundState, Work
+from payments.work import DisputeState, PaymentState, RefundState, Work
 
 # Unknown outcomes: INVARIANTS §4. Then daily to day 7, then a person looks.
 UNKNOWN_DELAYS: Final = (15, 60, 300, 900, 3600, 21600, 86400)
@@ -16,6 +16,17 @@ UNKNOWN_GIVES_UP: Final = timedelta(days=7)
 AFTER_EXPIRY: Final = timedelta(seconds=60)
 AUTHORIZED_EVERY: Final = timedelta(days=1)  # a hold lapses without a word at some gateways
 REFUND_DELAYS: Final = (60, 300, 3600, 21600, 86400)
+
+_HOUR: Final = timedelta(hours=1)
+_DAY: Final = timedelta(days=1)
+# Banks take weeks: an open dispute is asked about daily, more often while evidence is due, and weekly once it is old.
+EVIDENCE_NEAR: Final = timedelta(days=2)
+EVIDENCE_EVERY: Final = timedelta(hours=6)
+DISPUTE_RETRY: Final = _HOUR
+DISPUTE_OLD: Final = timedelta(days=120)
+DISPUTE_FORGOTTEN: Final = timedelta(days=540)
+# After a verdict without its money: gateways post that apart from it.
+AFTER_VERDICT: Final = (_HOUR, _DAY, timedelta(days=7))
 
 
 def plan(work: Work, description: Description | None, *, now: datetime) -> None:
@@ -26,11 +37,47 @@ def plan(work: Work, description: Description | None, *, now: datetime) -> None:
         state.check_count = 0
     elif state.next_check_at is None or (work.transitions and state.next_check_at > now):
         state.next_check_at = next_check(state, description, now=now)  # what is due stays due: only a fetch answers it
+    if work.look_again_at is not None:
+        state.next_check_at = min(state.next_check_at or work.look_again_at, work.look_again_at)
     for refund in work.refunds:
         if refund.wants_fetch:
             refund.next_check_at, refund.is_changed = now, True
         elif refund.is_changed:
             refund.next_check_at = next_refund_check(refund, now=now)
+
+
+def plan_disputes(work: Work, *, can_be_asked: bool, now: datetime) -> None:
+    """Set `next_check_at` of the disputes that a report was about. `can_be_asked`: their gateway tells when it is asked."""
+    for dispute in work.disputes:
+        if not dispute.is_changed:
+            continue
+        if not can_be_asked:
+            dispute.next_check_at = None
+        else:
+            dispute.next_check_at = now if dispute.wants_fetch else next_dispute_check(dispute, now=now)
+
+
+def next_dispute_check(dispute: DisputeState, *, now: datetime) -> datetime | None:
+    """None: nothing more is to come, or nobody waits for it any longer."""
+    if dispute.closed_at is not None:
+        return _after_verdict(dispute, dispute.closed_at, now)
+    opened_at = dispute.opened_at or now
+    if now - opened_at >= DISPUTE_FORGOTTEN:
+        return None
+    usual = now + (_DAY if now - opened_at < DISPUTE_OLD else 7 * _DAY)
+    if dispute.respond_by is None or dispute.respond_by <= now:
+        return usual
+    if dispute.respond_by - now <= EVIDENCE_NEAR:
+        usual = now + EVIDENCE_EVERY
+    return min(usual, dispute.respond_by + _HOUR)
+
+
+def _after_verdict(dispute: DisputeState, closed_at: datetime, now: datetime) -> datetime | None:
+    """Ended. Looked at again only while its money is not told, or is still held back although it was not lost."""
+    is_lost = dispute.status is DisputeStatus.LOST
+    if dispute.is_money_told and (is_lost or not dispute.withdrawn):
+        return None
+    return min((closed_at + pause for pause in AFTER_VERDICT if closed_at + pause > now), default=None)
 
 
 def next_check(state: PaymentState, description: Description | None, *, now: datetime) -> datetime | None:

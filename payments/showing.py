@@ -22,7 +22,7 @@ def payment(state: PaymentState, *, pay_url: str | None) -> dict[str, Any]:
         "status": state.status.value,
         "refund_status": refund_status(state),
         "dispute_status": dispute_status(state),
-        "attention": [word.value for word in sorted(state.attention, key=_GRAVITY.__getitem__)],
+        "attention": [word.value for word in sorted(state.open_attention, key=_GRAVITY.__getitem__)],
         "fraud": {"status": state.fraud_status.value, "message": state.fraud_message or None},
         "purpose": state.purpose,
         "amount": state.amount,

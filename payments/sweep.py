@@ -19,7 +19,7 @@ from core.gateways.types import Attention
 from payments import inbox
 from payments.frame import Fact, apply_reports
 from payments.models import OPEN_STATES
-from payments.services import fetching, profiles
+from payments.services import disputes, fetching, profiles
 from payments.states import CauseKind
 from payments.work import Cause, KeyFacts, Work
 
@@ -39,6 +39,7 @@ class Swept:
     payments: int
     refunds: int
     methods: int
+    disputes: int
     given_up: int
 
 
@@ -52,10 +53,11 @@ def sweep(*, rounds: int = 200, batch: int = inbox.BATCH) -> Swept:
     )
     refunds = ask_about(_DUE_REFUNDS, fetching.refresh_refund)
     methods = ask_about(_DUE_METHODS, lambda profile_id: profiles.refresh(profile_id, is_scheduled=True))
+    asked = ask_about(_DUE_DISPUTES, disputes.refresh_dispute)
     events += _drain(lambda: inbox.sweep_events(limit=batch), rounds, batch)  # fetches may have let some fit
     close_told()
     show_waiting()
-    return Swept(crashed, events, payments, refunds, methods, give_up())
+    return Swept(crashed, events, payments, refunds, methods, asked, give_up())
 
 
 def _drain(step: Callable[[], int], rounds: int, batch: int) -> int:
@@ -124,6 +126,10 @@ _DUE_REFUNDS: Final = """
 
 _DUE_METHODS: Final = """
     SELECT id FROM payments_customerpaymentprofile WHERE next_check_at IS NOT NULL AND next_check_at <= %s
+    ORDER BY next_check_at LIMIT 200"""
+
+_DUE_DISPUTES: Final = """
+    SELECT id FROM payments_dispute WHERE next_check_at IS NOT NULL AND next_check_at <= %s
     ORDER BY next_check_at LIMIT 200"""
 
 

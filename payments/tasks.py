@@ -5,7 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 
 from payments import sweep as sweeping
-from payments.services import fetching
+from payments.services import disputes, fetching
 
 
 @shared_task(name="payments.tasks.fetch_payment", ignore_result=True)
@@ -18,6 +18,12 @@ def fetch_payment(payment_id: int) -> None:
 def fetch_refund(refund_id: int) -> None:
     """Ask the gateway about one refund."""
     fetching.refresh_refund(refund_id)
+
+
+@shared_task(name="payments.tasks.fetch_dispute", ignore_result=True)
+def fetch_dispute(dispute_id: int) -> None:
+    """Ask the gateway about one dispute."""
+    disputes.refresh_dispute(dispute_id)
 
 
 @shared_task(name="payments.tasks.sweep", ignore_result=True)

@@ -1,6 +1,6 @@
 """What happened to one payment, in the order in which it happened and in words that support can read out.
 
-Five sources: changes of status, exchanges with the gateway, its webhooks, refunds, disputes. Everything shown was redacted when it
+Six sources: changes of status, exchanges with the gateway, its webhooks, refunds, disputes, and what staff marked as seen. Everything shown was redacted when it
 was stored; bodies of webhooks and errors of ours stay in the desk.
 """
 
@@ -14,16 +14,19 @@ from typing import Any, Final
 from django.db.models import QuerySet
 
 from core.gateways import encoding
+from core.models import AuditLog
 from core.money import Money
 from payments.models import (
     Dispute,
     EventState,
     Outcome,
+    Payment,
     PaymentGatewayTransaction,
     PaymentTransition,
     Refund,
     WebhookEvent,
 )
+from payments.services import attention
 
 MOST_OF_EACH: Final = 200
 
@@ -40,6 +43,7 @@ _OPERATIONS: Final = {
     "fetch_payment": "tell how the payment stands",
     "capture": "take the held money",
     "void": "release the payment",
+    "close": "end the unpaid order",
     "refund": "refund",
     "fetch_refund": "tell how the refund stands",
     "charge_saved": "charge the saved method",
@@ -68,7 +72,7 @@ _EVENTS: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
-    """One thing that happened. `kind` is status, gateway, webhook, refund or dispute; `details` are plain JSON values."""
+    """One thing that happened. `kind` is status, gateway, webhook, refund, dispute or staff; `details` are plain JSON values."""
 
     at: datetime
     kind: str
@@ -85,7 +89,7 @@ class Timeline:
 
 
 def of(*, lab_id: int, payment_id: int) -> Timeline:
-    """The payment's history, oldest first; empty for another lab's payment. Five statements."""
+    """The payment's history, oldest first; empty for another lab's payment. Six statements."""
     found: list[Moment] = []
     is_cut = False
     for model, order, read in _SOURCES:
@@ -96,6 +100,7 @@ def of(*, lab_id: int, payment_id: int) -> Timeline:
         is_cut = is_cut or len(newest) > MOST_OF_EACH
         for row in reversed(newest[:MOST_OF_EACH]):
             found.extend(read(row))
+    found.extend(_seen(lab_id, payment_id))
     return Timeline(sorted(found, key=lambda moment: moment.at), is_cut)  # stable: causes stand before effects
 
 
@@ -180,6 +185,18 @@ def _dispute(row: Dispute) -> Iterator[Moment]:
             at=row.closed_at, kind="dispute", words=words,
             details={**details, "status": row.status, "withdrawn": int(row.withdrawn)},
         )  # fmt: skip
+
+
+def _seen(lab_id: int, payment_id: int) -> Iterator[Moment]:
+    """From the audit log; who it was stays in the desk."""
+    public_id = Payment.objects.for_lab(lab_id).filter(pk=payment_id).values("public_id")
+    rows = AuditLog.objects.for_lab(lab_id).filter(
+        object_type="payment", object_id__in=public_id, action=attention.SEEN
+    )
+    for row in rows.order_by("-seq")[:MOST_OF_EACH]:
+        word = str(row.changes.get("attention", ""))
+        words = f"Staff marked it as seen: {word.replace('_', ' ')}."
+        yield Moment(at=row.at, kind="staff", words=words, details={"attention": word})
 
 
 # In the order in which things of one instant follow from each other.

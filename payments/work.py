@@ -111,6 +111,8 @@ class DisputeState:
     opened_at: datetime | None = None
     closed_at: datetime | None = None
     next_check_at: datetime | None = None
+    wants_fetch: bool = False
+    is_money_told: bool = False  # whether the report at hand said what is held back
     is_changed: bool = False
 
 
@@ -151,8 +153,10 @@ class PaymentState:
     fraud_status: FraudStatus
     fraud_message: str
     attention: set[Attention]
+    attention_seen: set[Attention]  # of these, what staff have looked at
     is_duplicate: bool
     claim: str
+    closing_since: datetime | None  # our timer is ending the unpaid order at its gateway
     wants_saved: bool
     profile_id: int | None
     link_id: int | None
@@ -180,6 +184,11 @@ class PaymentState:
     @property
     def is_final(self) -> bool:
         return self.status in FINAL
+
+    @property
+    def open_attention(self) -> set[Attention]:
+        """What a person still has to look at."""
+        return self.attention - self.attention_seen
 
     def is_past_expiry(self, now: datetime) -> bool:
         return self.expires_at is not None and self.expires_at <= now
@@ -214,6 +223,7 @@ class Work:
     state: PaymentState
     via: KeyFacts  # through which key the report at hand came; not always the payment's latest
     resumes_declined_charges: bool = False  # as the payment's gateway describes itself
+    heard_by: CauseKind | None = None  # how the report at hand came
     refunds: list[RefundState] = field(default_factory=list)
     disputes: list[DisputeState] = field(default_factory=list)
     transitions: list[Transition] = field(default_factory=list)
@@ -222,6 +232,8 @@ class Work:
     new_names: dict[tuple[int, str], bool] = field(default_factory=dict)  # (key, name) -> whether it names a refund
     saved: list[SavedMethod] = field(default_factory=list)
     wants_fetch: bool = False
+    look_again_at: datetime | None = None  # ask no later than then, whatever the plan says
+    repeated: set[Attention] = field(default_factory=set)  # seen by staff, and found again
     gives_link_use_back: bool = False
     is_changed: bool = False
 
@@ -244,10 +256,21 @@ class Work:
         )
         self.state.status = to
 
-    def add_attention(self, attention: Attention) -> None:
+    def add_attention(self, attention: Attention, *, is_news: bool = False) -> None:
+        """Show that a person must look. What staff have seen comes back with news: a delivery, or what the caller knows
+        to be new (`is_news`); asking again and finding the same is none."""
         if attention not in self.state.attention:
             self.state.attention.add(attention)
             self.tell("payment.attention")
+        elif attention in self.state.attention_seen:
+            if is_news or self.heard_by is CauseKind.WEBHOOK:
+                self.show_again(attention)
+            else:
+                self.repeated.add(attention)
+
+    def show_again(self, attention: Attention) -> None:
+        self.state.attention_seen.discard(attention)
+        self.tell("payment.attention")
 
     def forget_unknown(self) -> None:
         """Nobody has to look any more, once nothing of this payment is unknown."""

@@ -291,8 +291,9 @@ DESCRIPTION: Final = Description(
         PollStep(until_age_seconds=7200, every_seconds=1800),
         PollStep(until_age_seconds=None, every_seconds=12 * 3600),
     ),
-    # There is no feed for a capture, void, refund or chargeback done later, nor for a second payment of one order.
-    rereads_after_seconds=(60, 3600, 86_400, 7 * 86_400),
+    # There is no feed for a capture, void, refund or chargeback done later, nor for a second payment of one order. Banks charge
+    # back for about four months.
+    rereads_after_seconds=(60, 3600, *(days * 86_400 for days in (1, 7, 30, 60, 90, 120))),
     refunds_take_days=True,  # RequestRefund goes by the gateway's operations
     abandons_unanswered=True,  # nothing is sent at all: there is no answer to lose
     default_expiry_seconds=3600,  # ours alone: the gateway ends no order

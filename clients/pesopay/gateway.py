@@ -135,11 +135,11 @@ class PesoPayGateway(Gateway, CanCapture, CanVoid, CanRefund, CanFetchDisputes):
     # --- disputes ----------------------------------------------------------------------------------------------
 
     def fetch_dispute(self, names: DisputeNames) -> Report | NotFound:
-        if not references.is_pay_ref(names.gateway_reference):
+        """PesoPay has no name for a dispute: it is known by the payRef of its payment."""
+        pay_ref = names.gateway_reference or names.payment.gateway_reference
+        if pay_ref is None or not references.is_pay_ref(pay_ref):
             raise RequestRejected("a dispute is asked for by the payRef of its payment", code="reference_missing")
-        report = translate.report_dispute(
-            self._query(payRef=names.gateway_reference), names, mode=self._config.mode
-        )  # fmt: skip
+        report = translate.report_dispute(self._query(payRef=pay_ref), pay_ref, names.payment, mode=self._config.mode)
         return report or NotFound(reason="PesoPay shows no chargeback of this payment")
 
     # --- account -----------------------------------------------------------------------------------------------

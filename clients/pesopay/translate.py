@@ -25,7 +25,6 @@ from clients.pesopay.signing import SEPARATOR, digest
 from core.gateways.errors import RequestRejected
 from core.gateways.types import (
     CaptureMode,
-    DisputeNames,
     DisputeStatus,
     FormPost,
     Mode,
@@ -217,20 +216,20 @@ def refusal_of_refund(attempts: Sequence[Attempt], pay_ref: str) -> RequestRejec
 # --- disputes ---------------------------------------------------------------------------------------------------------
 
 
-def report_dispute(attempts: Sequence[Attempt], names: DisputeNames, *, mode: Mode) -> Report | None:
+def report_dispute(attempts: Sequence[Attempt], pay_ref: str, payment: PaymentNames, *, mode: Mode) -> Report | None:
     """The dispute of that payRef, which is its name, too. Of a partial one nobody tells how much."""
-    found = [one for one in distinct(attempts) if one.pay_ref in (names.gateway_reference, None)]
+    found = [one for one in distinct(attempts) if one.pay_ref in (pay_ref, None)]
     one = next((one for one in found if one.word in DISPUTE_STATUS), None)
     if one is None:
         return None
     status = DISPUTE_STATUS[one.word]
-    whole = taken_of(one, names.payment).money if one.word == ALL_CHARGED_BACK else None
+    whole = taken_of(one, payment).money if one.word == ALL_CHARGED_BACK else None
     return Report(
         about=Subject.DISPUTE,
         status=status,
         reference=None,
-        gateway_reference=names.gateway_reference,
-        payment=PaymentNames(reference=one.ref or names.payment.reference, gateway_reference=names.gateway_reference),
+        gateway_reference=pay_ref,
+        payment=PaymentNames(reference=one.ref or payment.reference, gateway_reference=pay_ref),
         mode=mode,
         asset=one.money.asset if one.money else None,
         amount_minor=whole.minor if whole else None,

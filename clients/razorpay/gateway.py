@@ -30,6 +30,7 @@ from core.gateways.errors import (
 from core.gateways.port import (
     Cache,
     CanCapture,
+    CanClose,
     CanFetchDisputes,
     CanReadReturn,
     CanRefund,
@@ -42,6 +43,7 @@ from core.gateways.types import (
     CaptureRequest,
     ChargeRequest,
     ClientToken,
+    CloseRequest,
     CredentialCheck,
     DeleteSavedRequest,
     Description,
@@ -71,7 +73,9 @@ LONGEST_LINK: Final = timedelta(seconds=LINK_LIFETIME_SECONDS)  # also the defau
 REFUNDED_BEFORE: Final = ("already", "same idempotency key")
 
 
-class RazorpayGateway(Gateway, CanCapture, CanVoid, CanRefund, CanReadReturn, CanSaveMethods, CanFetchDisputes):
+class RazorpayGateway(
+    Gateway, CanCapture, CanVoid, CanClose, CanRefund, CanReadReturn, CanSaveMethods, CanFetchDisputes
+):
     slug: ClassVar[str] = "razorpay"
     about: ClassVar[Description] = DESCRIPTION
 
@@ -140,6 +144,20 @@ class RazorpayGateway(Gateway, CanCapture, CanVoid, CanRefund, CanReadReturn, Ca
                 "Razorpay cannot release a hold: it lapses within three days; to release it at once capture and refund"
             )
             raise RequestRejected(reason, code="void_unsupported")
+        return self._cancel_link(link_id)
+
+    def can_close(self, names: PaymentNames) -> bool:
+        """A link. Nothing ends an order (§4): it stays payable, and money that comes late is kept as such."""
+        return first(names, facts.LINK) is not None
+
+    def close(self, request: CloseRequest) -> Report:
+        """Cancel an unpaid link, which reads as expired."""
+        link_id = first(request.names, facts.LINK)
+        if link_id is None:
+            raise RequestRejected("no call of Razorpay ends an order", code="close_unsupported")
+        return self._cancel_link(link_id)
+
+    def _cancel_link(self, link_id: str) -> Report:
         try:
             body = self._api.cancel_link(link_id)
         except RequestRejected as error:
@@ -181,6 +199,8 @@ class RazorpayGateway(Gateway, CanCapture, CanVoid, CanRefund, CanReadReturn, Ca
         return translate.read_refund(body, payment=names.payment)
 
     def fetch_dispute(self, names: DisputeNames) -> Report | NotFound:
+        if names.gateway_reference is None:
+            return NotFound(reason="Razorpay names a dispute by its own id")
         try:
             body = self._api.get_dispute(names.gateway_reference)
         except RequestRejected as error:

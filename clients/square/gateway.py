@@ -24,6 +24,7 @@ from core.gateways.errors import GatewayError, GatewayUnavailable, OutcomeUnknow
 from core.gateways.port import (
     Cache,
     CanCapture,
+    CanClose,
     CanFetchDisputes,
     CanReadReturn,
     CanRefund,
@@ -36,6 +37,7 @@ from core.gateways.types import (
     CaptureMode,
     CaptureRequest,
     ChargeRequest,
+    CloseRequest,
     CredentialCheck,
     DeleteSavedRequest,
     Description,
@@ -65,7 +67,7 @@ _STILL_OPEN: Final = frozenset({PaymentStatus.REQUIRES_ACTION, None})
 _IN_RETURNS: Final = ("orderId", "transactionId", "referenceId")
 
 
-class SquareGateway(Gateway, CanCapture, CanVoid, CanRefund, CanReadReturn, CanSaveMethods, CanFetchDisputes):
+class SquareGateway(Gateway, CanCapture, CanVoid, CanClose, CanRefund, CanReadReturn, CanSaveMethods, CanFetchDisputes):
     slug: ClassVar[str] = "square"
     about: ClassVar[Description] = DESCRIPTION
 
@@ -121,6 +123,18 @@ class SquareGateway(Gateway, CanCapture, CanVoid, CanRefund, CanReadReturn, CanS
             return _voided(request.names, link_id=text(body.get("id")), order_id=text(body.get("cancelled_order_id")))
         return self._read_payment(body)
 
+    def can_close(self, names: PaymentNames) -> bool:
+        return finding.link_of(names) is not None
+
+    def close(self, request: CloseRequest) -> Report:
+        """Links never expire by themselves: delete it, looking for a payment before and after (§4, §15.17)."""
+        link_id = finding.link_of(request.names)
+        if link_id is None:
+            raise RequestRejected("only a payment link can be ended", code="close_unsupported")
+        report = self._void_link(link_id, request.names)
+        is_ended = report.status is PaymentStatus.VOIDED  # a link always charges: nothing was held
+        return replace(report, status=PaymentStatus.EXPIRED) if is_ended else report
+
     # --- webhooks and returns ----------------------------------------------------------------------------------
 
     def read_webhook(self, delivery: WebhookDelivery) -> WebhookReading:
@@ -173,6 +187,8 @@ class SquareGateway(Gateway, CanCapture, CanVoid, CanRefund, CanReadReturn, CanS
             raise
 
     def fetch_dispute(self, names: DisputeNames) -> Report | NotFound:
+        if names.gateway_reference is None:
+            return NotFound(reason="Square names a dispute by its own id")
         try:
             body = within(self._api.get_dispute(names.gateway_reference), "dispute")
         except RequestRejected as error:

@@ -118,9 +118,13 @@ class StripeApi:
             is_auxiliary=is_auxiliary,
         )
 
-    def get_intent(self, intent_id: str, *, expand: list[str]) -> Body:
+    def get_intent(self, intent_id: str, *, expand: list[str], is_auxiliary: bool = False) -> Body:
         params = {"expand": expand}
-        return self._read("payment_intent", lambda v1, how: v1.payment_intents.retrieve(intent_id, params, how))
+        return self._read(
+            "payment_intent",
+            lambda v1, how: v1.payment_intents.retrieve(intent_id, params, how),
+            is_auxiliary=is_auxiliary,
+        )
 
     def get_charge(self, charge_id: str, *, expand: list[str]) -> Body:
         params = {"expand": expand}

@@ -28,6 +28,7 @@ from core.gateways.errors import (
 from core.gateways.port import (
     Cache,
     CanCapture,
+    CanClose,
     CanFetchDisputes,
     CanReadReturn,
     CanRefund,
@@ -41,6 +42,7 @@ from core.gateways.types import (
     CaptureRequest,
     ChargeRequest,
     ClientToken,
+    CloseRequest,
     CredentialCheck,
     DeleteSavedRequest,
     Description,
@@ -74,11 +76,21 @@ INTENT: Final = re.compile(r"pi_[A-Za-z0-9_]{1,200}", re.ASCII)
 SESSION: Final = re.compile(r"cs_[A-Za-z0-9_]{1,200}", re.ASCII)
 CHARGE: Final = re.compile(r"(ch|py)_[A-Za-z0-9_]{1,200}", re.ASCII)
 
+# An intent in which nothing is held and nothing is on its way (§5).
+CLOSABLE: Final = frozenset({"requires_payment_method", "requires_confirmation", "requires_action"})
 MAYBE_DONE: Final = frozenset({"charge_already_refunded", "idempotency_error"})
 
 
 class StripeGateway(
-    Gateway, CanCapture, CanVoid, CanRefund, CanReadReturn, CanSaveMethods, CanSaveMethodsAlone, CanFetchDisputes
+    Gateway,
+    CanCapture,
+    CanVoid,
+    CanClose,
+    CanRefund,
+    CanReadReturn,
+    CanSaveMethods,
+    CanSaveMethodsAlone,
+    CanFetchDisputes,
 ):
     slug: ClassVar[str] = "stripe"
     # The dashboard decides the methods, wallets included. A fake that does not know the parameter is driven without it.
@@ -154,6 +166,37 @@ class StripeGateway(
         body = self._api.cancel(intent, key=request.idempotency_key)
         return self._checked(translate.read_answer(body, names=names))
 
+    def can_close(self, names: PaymentNames) -> bool:
+        return _first(names, SESSION) is not None or _first(names, INTENT) is not None
+
+    def close(self, request: CloseRequest) -> Report:
+        """A session is expired while it is open; an intent of our own page is canceled while nothing is held (§4, §8)."""
+        names = request.names
+        if session_id := _first(names, SESSION):
+            return self._checked(_payment(translate.read_session(self._close_session(session_id, request))))
+        intent = _first(names, INTENT)
+        if intent is None:
+            raise RequestRejected("Stripe gave no name by which this order could be ended")
+        body = self._api.get_intent(intent, expand=["latest_charge.balance_transaction"], is_auxiliary=True)
+        if body.get("status") in CLOSABLE:
+            body = self._api.cancel(intent, key=request.idempotency_key)
+        report = translate.read_answer(body, names=names)
+        is_ended = report.status is PaymentStatus.VOIDED  # nothing was ever held, so nothing was released
+        return self._checked(replace(report, status=PaymentStatus.EXPIRED) if is_ended else report)
+
+    def _close_session(self, session_id: str, request: CloseRequest) -> Body:
+        """The session after it: one that Stripe does not expire was paid or is over, and what it is, is the answer."""
+        try:
+            return self._api.expire_session(session_id, key=request.idempotency_key)
+        except RequestRejected as error:
+            try:
+                body = self._api.get_session(session_id, expand=["payment_intent.latest_charge"], is_auxiliary=True)
+            except GatewayError:
+                raise error from None
+            if body.get("status") == "open":
+                raise
+            return body
+
     # --- webhooks and returns ----------------------------------------------------------------------------------
 
     def read_webhook(self, delivery: WebhookDelivery) -> WebhookReading:
@@ -203,6 +246,8 @@ class StripeGateway(
         return self._checked(_refund(report, names.payment))
 
     def fetch_dispute(self, names: DisputeNames) -> Report | NotFound:
+        if names.gateway_reference is None:
+            return NotFound(reason="Stripe names a dispute by its own id")
         try:
             body = self._api.get_dispute(names.gateway_reference)
         except RequestRejected as error:

@@ -22,6 +22,7 @@ _SESSION: Final = "desk_lab"
 class Ability(StrEnum):
     SEE = "see"  # payments, refunds, customers, links, gateway keys without their secrets
     CHECK = "check"  # ask the gateway now
+    MARK_SEEN = "mark_seen"  # that a person has looked at what wants attention
     SEE_EVENTS = "see_events"  # webhooks with their bodies, addresses of payment links
     SEE_BALANCES = "see_balances"
     CHANGE_KEYS = "change_keys"
@@ -32,7 +33,7 @@ _ALL: Final = frozenset(Ability)
 ABILITIES: Final[Mapping[Role, frozenset[Ability]]] = {
     Role.OWNER: _ALL,
     Role.MANAGER: _ALL,
-    Role.FINANCE: frozenset({Ability.SEE, Ability.SEE_BALANCES}),
+    Role.FINANCE: frozenset({Ability.SEE, Ability.MARK_SEEN, Ability.SEE_BALANCES}),
     Role.SUPPORT: frozenset({Ability.SEE, Ability.CHECK, Ability.SEE_EVENTS}),
     Role.VIEWER: frozenset({Ability.SEE, Ability.SEE_BALANCES}),
 }

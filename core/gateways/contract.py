@@ -30,7 +30,7 @@ from core.gateways.errors import (
     RequestRejected,
     WebhookRejected,
 )
-from core.gateways.port import CanRefund
+from core.gateways.port import CanClose, CanRefund
 from core.gateways.testing import (
     Answer,
     Event,
@@ -252,6 +252,27 @@ class GatewayContract:
     def test_a_payment_that_the_gateway_does_not_know_is_not_found(self, case: GatewayCase) -> None:
         exchange = case.not_found()
         assert isinstance(exchange.call(case.open(FakeHttp(exchange.answers()))), NotFound)
+
+    @check
+    def test_a_closed_order_is_over_and_holds_no_money(self, case: GatewayCase) -> None:
+        closes = [one for one in case.exchanges() if one.operation is Operation.CLOSE]
+        if not closes:
+            not_applicable(f"{case.slug} cannot close an unpaid order")
+        created = case.run(case.initiate())
+        names = case.names(created.gateway_reference, other_references=created.other_references)
+        assert case.open().can_close(names) is True, "what it makes by default is what it can end"
+        for exchange in closes:
+            report = case.run(exchange)
+            assert (report.status, report.captured_minor or 0) == (PaymentStatus.EXPIRED, 0)
+
+    @check
+    def test_money_that_met_a_close_is_told(self, case: GatewayCase) -> None:
+        found = case.close_that_met_money()
+        if isinstance(found, str):
+            assert not isinstance(case.open(), CanClose), "say how a close meets money"
+            not_applicable(found)
+        report = case.run(found)
+        assert (report.status, report.captured_minor) == (PaymentStatus.CAPTURED, case.default_amount.minor)
 
     # --- trouble -----------------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from core.clock import Clock
 from core.gateways.types import (
     CaptureRequest,
     ChargeRequest,
+    CloseRequest,
     CredentialCheck,
     DeleteSavedRequest,
     Description,
@@ -91,6 +92,22 @@ class CanVoid(ABC):
         """Release a hold, or end an unpaid order. Returns a payment report."""
 
 
+class CanClose(ABC):
+    """Orders that stay payable until somebody ends them. The platform does, when a payment's time is over."""
+
+    @abstractmethod
+    def can_close(self, names: PaymentNames) -> bool:
+        """Whether the order of these names is one that can be ended. Pure: no HTTP."""
+
+    @abstractmethod
+    def close(self, request: CloseRequest) -> Report:
+        """End an unpaid order for good. A payment report: EXPIRED, or what is true where money met the closing.
+
+        Never releases a hold and never gives money back: that is `void`. Raises RequestRejected where the order cannot be
+        ended; it is then left to whoever may still pay it.
+        """
+
+
 class CanRefund(ABC):
     @abstractmethod
     def refund(self, request: RefundRequest) -> Report:
@@ -126,7 +143,11 @@ class CanSaveMethodsAlone(ABC):
 
 class CanFetchDisputes(ABC):
     @abstractmethod
-    def fetch_dispute(self, names: DisputeNames) -> Report | NotFound: ...
+    def fetch_dispute(self, names: DisputeNames) -> Report | NotFound:
+        """How a dispute stands now, with what is held back because of it where the gateway says so.
+
+        Without a name of its own: the dispute of that payment, or NotFound where disputes are known by their own name only.
+        """
 
 
 class CanReadReturn(ABC):

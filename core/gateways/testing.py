@@ -43,7 +43,7 @@ Script = Answers | Mapping[tuple[str, str], Answer | Answers]
 NOW: Final = datetime(2026, 11, 20, 12, 0, 0, tzinfo=UTC)
 
 WRITES: Final = frozenset({
-    Operation.INITIATE, Operation.CAPTURE, Operation.VOID, Operation.REFUND,
+    Operation.INITIATE, Operation.CAPTURE, Operation.VOID, Operation.CLOSE, Operation.REFUND,
     Operation.SAVE_METHOD, Operation.CHARGE_SAVED, Operation.DELETE_SAVED, Operation.PAY_OUT,
 })  # fmt: skip
 
@@ -359,6 +359,10 @@ class GatewayCase(ABC):
         """A cache that holds a token, and a call whose answers refuse that one, hand out a new one, then succeed; or why
         there is none. `answer` is the one that decides."""
         return "it keeps no short-lived token: every request carries the account's own key"
+
+    def close_that_met_money(self) -> Exchange | str:
+        """A close whose order was paid (`default_amount`) a moment before; or why no order is ever closed."""
+        return "it has no call that ends an unpaid order"
 
     def idempotency_key_of(self, request: HttpRequest) -> str | None:
         """The key that a write carries; None on gateways that have none (then say so in `lacks`)."""

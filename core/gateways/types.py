@@ -102,6 +102,7 @@ class Operation(StrEnum):
     FETCH_PAYMENT = "fetch_payment"
     CAPTURE = "capture"
     VOID = "void"
+    CLOSE = "close"
     REFUND = "refund"
     FETCH_REFUND = "fetch_refund"
     SAVE_METHOD = "save_method"
@@ -376,6 +377,14 @@ class VoidRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CloseRequest:
+    """End an order that nobody paid in time."""
+
+    names: PaymentNames
+    idempotency_key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RefundRequest:
     names: PaymentNames  # of the payment
     reference: str  # ours for this refund, unique for ever
@@ -432,7 +441,9 @@ class DeleteSavedRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DisputeNames:
-    gateway_reference: str
+    """`gateway_reference` None: not known, the one that the payment's own report spoke of (attention `disputed`)."""
+
+    gateway_reference: str | None = None
     payment: PaymentNames = field(default_factory=PaymentNames)
 
 

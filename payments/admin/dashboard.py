@@ -8,7 +8,7 @@ from typing import Any, Final
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
-from django.db.models import Count, F, Func, Sum
+from django.db.models import CharField, Count, F, Func, Sum
 from django.http import HttpRequest
 from django.urls import reverse
 
@@ -17,10 +17,15 @@ from core.desk import showing
 from core.desk.access import Ability, Access, access_of
 from core.desk.scoped import address_of
 from core.gateways.types import Attention
+from payments import reading
 from payments.admin.gateway_keys import health
 from payments.models import OPEN_STATES, Payment, PaymentGatewayKey, WebhookEvent
 
 _NEWEST: Final = 8
+_UNSEEN: Final = Func(  # one row a word
+    F("attention"), F("attention_seen"), template="unnest(ARRAY(SELECT unnest(%(expressions)s)))",
+    arg_joiner=") EXCEPT SELECT unnest(", output_field=CharField(),
+)  # fmt: skip
 _GRAVITY: Final = {one.value: place for place, one in enumerate(Attention)}
 
 
@@ -70,11 +75,9 @@ def _captured(labs: list[int], start: datetime) -> list[dict[str, Any]]:
 
 
 def _attention(labs: list[int]) -> list[Line]:
-    """The gravest first."""
-    marked = Payment.across_labs.filter(lab_id__in=labs, attention__len__gt=0)
-    rows = marked.order_by().annotate(word=Func(F("attention"), function="unnest")).values_list("word").annotate(
-        count=Count("pk")
-    )  # fmt: skip
+    """The gravest first; what somebody marked as seen is left out."""
+    marked = Payment.across_labs.filter(reading.wants_attention(), lab_id__in=labs)
+    rows = marked.order_by().annotate(word=_UNSEEN).values_list("word").annotate(count=Count("pk"))
     return [
         Line(label=showing.words(word), count=count, link=_list("payment", attention=word), tone=showing.BAD)
         for word, count in sorted(rows, key=lambda row: _GRAVITY.get(row[0], 99))

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any, ClassVar, Final
 
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.db.models import Model, Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseBase, HttpResponseNotAllowed, HttpResponseRedirect
+from django.urls import URLPattern, path
 from django.utils.html import format_html
 
 from core.desk import filters, showing
@@ -14,6 +16,7 @@ from core.desk.access import Ability, access_of
 from core.desk.scoped import DeskAdmin, address_of, amount_column, badge_column, time_column
 from core.encryption import CannotOpen
 from core.gateways.types import DisputeStatus, Operation, RefundStatus
+from payments.admin import asking
 from payments.admin.payments import ANY
 from payments.models import (
     OPEN_STATES,
@@ -101,6 +104,30 @@ class DisputeAdmin(DeskAdmin):
     )  # fmt: skip
     readonly_fields = fields
     ordering = ("-pk",)
+    change_form_outer_before_template = "admin/payments/dispute/ask.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        ask = path("<str:object_id>/ask/", self.admin_site.admin_view(self.ask_view), name="payments_dispute_ask")
+        return [ask, *super().get_urls()]
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponseBase:
+        dispute = self.found(request, object_id)
+        may_ask = dispute is not None and access_of(request).may(Ability.CHECK, dispute.lab_id)
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), "may_ask": may_ask})
+
+    def ask_view(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
+        """Fetch the dispute and its payment now."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        dispute = self.found(request, object_id)
+        if dispute is None:
+            return self.missing(request, object_id)
+        if not access_of(request).may(Ability.CHECK, dispute.lab_id):
+            raise PermissionDenied
+        asking.ask_now(request, dispute.payment, dispute_id=dispute.pk)
+        return HttpResponseRedirect(address_of(dispute, dispute.public_id))
 
 
 @admin.register(CustomerPaymentProfile)

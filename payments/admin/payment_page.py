@@ -39,15 +39,21 @@ _MEANINGS = {
 
 
 def context(payment: Payment, *, with_events: bool) -> dict[str, Any]:
-    """Everything the template shows; five statements."""
+    """Everything the template shows; seven statements."""
     return {
         "status": showing.badge(payment.status),
         "mode": showing.badge(payment.mode),
         "amount": showing.money(payment.amount, payment.currency),
-        "attention": [(showing.badge(word, showing.BAD), _meaning(word)) for word in payment.attention],
+        "attention": [(word, showing.badge(word, showing.BAD), _meaning(word)) for word in unseen(payment)],
+        "seen": [(showing.badge(word, showing.PLAIN), _meaning(word)) for word in payment.attention_seen],
         "blocks": [block for block in _blocks(payment) if block[1]],
         "moments": timeline.of(payment, with_events=with_events),
     }
+
+
+def unseen(payment: Payment) -> list[str]:
+    """The reasons for attention that nobody has marked as seen."""
+    return [word for word in payment.attention if word not in payment.attention_seen]
 
 
 def _meaning(word: str) -> str:

@@ -6,31 +6,30 @@ from typing import Any, ClassVar, Final
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponseBase, HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.html import format_html
 
-from core import audit
 from core.desk import filters, showing
 from core.desk.access import Ability, access_of
 from core.desk.scoped import DeskAdmin, address_of, badge_column, time_column
-from core.gateways.errors import GatewayError
+from core.errors import DomainError
 from core.gateways.types import Attention, PaymentStatus
-from payments.admin import payment_page
-from payments.models import GatewayReference, Payment, Refund
-from payments.services import fetching
+from payments import reading
+from payments.admin import asking, payment_page
+from payments.models import GatewayReference, Payment
+from payments.services import attention
 
 ANY: Final = "any"
 _STATUSES: Final = [(one.value, showing.words(one.value)) for one in PaymentStatus]
 _ATTENTION: Final = [(ANY, "anything"), *((one.value, showing.words(one.value)) for one in Attention)]
 ATTENTION_CONDITIONS: Final = {
-    ANY: Q(attention__len__gt=0),
-    **{one.value: Q(attention__contains=[one.value]) for one in Attention},
+    ANY: reading.wants_attention(),
+    **{one.value: reading.wants_attention(one) for one in Attention},
 }
 AttentionFilter = filters.choice_filter("attention", "attention", _ATTENTION, conditions=ATTENTION_CONDITIONS)
-_REFUNDS_ASKED: Final = 5
 
 
 @admin.register(Payment)
@@ -74,7 +73,7 @@ class PaymentAdmin(DeskAdmin):
 
     @admin.display(description="attention")
     def look(self, payment: Payment) -> str:
-        return showing.badges(payment.attention, showing.BAD) or showing.NOTHING
+        return showing.badges(payment_page.unseen(payment), showing.BAD) or showing.NOTHING
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> tuple[Any, bool]:
         """By exact names alone, each from its own index: a word inside a name would read the whole table."""
@@ -88,7 +87,8 @@ class PaymentAdmin(DeskAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         ask = path("<str:object_id>/ask/", self.admin_site.admin_view(self.ask_view), name="payments_payment_ask")
-        return [ask, *super().get_urls()]
+        seen = path("<str:object_id>/seen/", self.admin_site.admin_view(self.seen_view), name="payments_payment_seen")
+        return [ask, seen, *super().get_urls()]
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
@@ -102,6 +102,7 @@ class PaymentAdmin(DeskAdmin):
         context = self.page_context(
             request, title=payment.public_id, original=payment, payment=payment,
             may_ask=access.may(Ability.CHECK, payment.lab_id) and payment.gateway_key_id is not None,
+            may_mark=access.may(Ability.MARK_SEEN, payment.lab_id),
             **payment_page.context(payment, with_events=access.may(Ability.SEE_EVENTS, payment.lab_id)),
         )  # fmt: skip
         return TemplateResponse(request, "admin/payments/payment/page.html", context)
@@ -115,7 +116,19 @@ class PaymentAdmin(DeskAdmin):
             return self.missing(request, object_id)
         if not access_of(request).may(Ability.CHECK, payment.lab_id):
             raise PermissionDenied
-        _ask(request, payment)
+        asking.ask_now(request, payment)
+        return HttpResponseRedirect(address_of(payment, payment.public_id))
+
+    def seen_view(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
+        """A person has looked at one reason for attention. It comes back with news."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        payment = self._loaded(request, object_id)
+        if payment is None:
+            return self.missing(request, object_id)
+        if not access_of(request).may(Ability.MARK_SEEN, payment.lab_id):
+            raise PermissionDenied
+        _mark_seen(request, payment)
         return HttpResponseRedirect(address_of(payment, payment.public_id))
 
     def _loaded(self, request: HttpRequest, object_id: str) -> Payment | None:
@@ -134,20 +147,13 @@ def _named(term: str, labs: list[int]) -> list[int]:
     return sorted(set(found))
 
 
-def _ask(request: HttpRequest, payment: Payment) -> None:
-    errors: list[GatewayError] = []
-    state = fetching.refresh(payment.pk, on_error=errors.append)
-    if state is None:
-        messages.info(request, "The gateway was asked a moment ago; ask again in ten seconds.")
-        return
-    pending = Refund.objects.for_lab(payment.lab_id).filter(payment_id=payment.pk, status="pending").order_by("pk")
-    for refund_id in pending.values_list("pk", flat=True)[:_REFUNDS_ASKED]:
-        fetching.refresh_refund(refund_id)
-    audit.record(
-        lab=payment.lab_id, actor=request.user, action="payment.asked", object_type="payment",
-        object_id=payment.public_id, changes={"status": [payment.status, state.status.value]},
-    )  # fmt: skip
-    if errors:
-        messages.error(request, f"The gateway gave no usable answer, so nothing changed: {errors[0].reason}")
+def _mark_seen(request: HttpRequest, payment: Payment) -> None:
+    word = request.POST.get("attention", "")
+    try:
+        if word not in set(Attention):
+            raise attention.NothingToSee
+        attention.mark_seen(lab_id=payment.lab_id, payment_id=payment.pk, attention=Attention(word), actor=request.user)
+    except DomainError as error:
+        messages.error(request, str(error))
     else:
-        messages.success(request, f"The gateway answered: the payment is {showing.words(state.status.value)}.")
+        messages.success(request, f"Marked as seen: {showing.words(word)}. It comes back if there is news.")

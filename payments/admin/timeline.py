@@ -9,7 +9,9 @@ from typing import Any, Final
 
 from core.desk import showing
 from core.desk.scoped import address_of
+from core.models import AuditLog
 from payments.models import Dispute, Payment, PaymentGatewayTransaction, PaymentTransition, Refund, WebhookEvent
+from payments.services import attention
 
 NEWEST: Final = 200  # of each kind
 
@@ -43,10 +45,10 @@ class Moment:
 
 
 def of(payment: Payment, *, with_events: bool) -> list[Moment]:
-    """Oldest first; five statements. `with_events`: the reader may open webhooks, so link to them."""
+    """Oldest first; six statements. `with_events`: the reader may open webhooks, so link to them."""
     found = [
         *_transitions(payment), *_exchanges(payment), *_events(payment, with_events), *_refunds(payment),
-        *_disputes(payment),
+        *_disputes(payment), *_seen(payment),
     ]  # fmt: skip
     return sorted(found, key=lambda one: (one.at, one.rank))
 
@@ -119,6 +121,22 @@ def _disputes(payment: Payment) -> Iterator[Moment]:
                 at=one.closed_at, rank=4, kind="dispute", title=title, link=link, badge=one.status,
                 tone=showing.TONES.get(one.status, showing.PLAIN), text=held_back,
             )  # fmt: skip
+
+
+def _seen(payment: Payment) -> Iterator[Moment]:
+    """What staff have looked at, from the audit log."""
+    rows = AuditLog.objects.for_lab(payment.lab_id).filter(
+        object_type="payment", object_id=payment.public_id, action=attention.SEEN
+    )
+    for one in rows.order_by("-seq")[:NEWEST]:
+        word = showing.words(str(one.changes.get("attention", "")))
+        yield Moment(
+            at=one.at,
+            rank=5,
+            kind="staff",
+            title=f"Marked as seen: {word}",
+            text=f"by {one.actor_label}",
+        )
 
 
 def _failure(refund: Refund) -> str:

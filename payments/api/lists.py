@@ -59,7 +59,7 @@ def _filtered(found: QuerySet[Payment], take: Fields) -> QuerySet[Payment]:
     word = take.take("attention", fields.one_of([ANY, *(one.value for one in Attention)]))
     if word is None:
         return found
-    return found.exclude(attention=[]) if word == ANY else found.filter(attention__contains=[word])
+    return found.filter(reading.wants_attention(None if word == ANY else Attention(word)))
 
 
 def _state_of(row: Payment) -> PaymentState:

@@ -91,7 +91,7 @@ DisputeStatusField = _words(DisputeStatus)
 ProfileStatusField = _words(ProfileStatus.values)
 LinkStatusField = _words(LinkStatus)
 ProofField = _words(WebhookProof)
-MomentKindField = _words(["status", "gateway", "webhook", "refund", "dispute"])
+MomentKindField = _words(["status", "gateway", "webhook", "refund", "dispute", "staff"])
 TransactionKindField = _words(TransactionKind.values)
 CurrencyKindField = _words(["currency", "coin"])
 
@@ -269,7 +269,10 @@ class Payment(Document):
     dispute_status = DisputeSumField(
         help_text="open: a person must act, or the money is gone; withdrawn: held back while nobody has to act"
     )
-    attention = ListField(child=AttentionField(), help_text="Why a person must look; the gravest first")
+    attention = ListField(
+        child=AttentionField(),
+        help_text="Why a person must look; the gravest first. Left out: what staff have marked as seen",
+    )
     fraud = Fraud()
     purpose = PurposeField()
     amount = IntegerField(min_value=1, help_text="What was asked")

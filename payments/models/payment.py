@@ -79,8 +79,13 @@ class Payment(LabModel):
     attention = ArrayField(
         models.CharField(max_length=32, choices=_choices(Attention)), default=list, db_default=[], blank=True
     )
+    attention_seen = ArrayField(  # of these, what staff have marked as seen
+        models.CharField(max_length=32, choices=_choices(Attention)), default=list, db_default=[], blank=True
+    )
     is_duplicate = models.BooleanField(default=False, db_default=False)
     claim = models.CharField(max_length=16, blank=True, default="", db_default="")  # waits for a fetch to confirm it
+
+    closing_since = models.DateTimeField(null=True, blank=True)  # our timer is ending it at its gateway
 
     wants_saved = models.BooleanField(default=False, db_default=False)  # the customer consented to saving the method
     profile = models.ForeignKey(

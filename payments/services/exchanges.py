@@ -106,3 +106,16 @@ def ask(call: Callable[[], Any]) -> Asked:
         answer, error = None, OutcomeUnknown(f"the gateway package failed: {type(bug).__name__}")
         error.__cause__ = bug
     return Asked(answer, error, int((time.monotonic() - began) * 1000))
+
+
+def answered_part(exchange: Exchange, report: Report | None, asked: Asked, *, name: str = "fetch_kept") -> Part:
+    """A read is recorded with its answer: it moved nothing, so it needs no row before the call."""
+    response = strict_json.dumps(redact(report.raw)) if report is not None else None
+    return Part(
+        name,
+        """INSERT INTO payments_paymentgatewaytransaction (id, lab_id, mode, payment_id, refund_id, gateway_key_id,
+             operation, operation_id, idempotency_key, request, request_hash, lease_token, outcome, response,
+             duration_ms, finished_at)
+           VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s::jsonb, %s, %s, 'answered', %s::jsonb, %s, clock_timestamp())""",
+        (*exchange.parameters(), response, asked.milliseconds),
+    )

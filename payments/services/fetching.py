@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Final
 
 from django.db import connection
 
-from core import clock, crash, ids, strict_json, transactions
+from core import clock, crash, ids, transactions
 from core.gateways.errors import GatewayError, GatewayMisconfigured
 from core.gateways.port import CanRefund
-from core.gateways.redaction import redact
 from core.gateways.types import Attention, NotFound, Operation, RefundNames, Report
 from core.money import Money
 from payments import fold, loading, schedule
 from payments.frame import Fact, apply_reports
 from payments.loading import Loaded
+from payments.services import closing, disputes, exchanges
 from payments.services.exchanges import Asked, Exchange, ask
 from payments.services.keys import open_key, problem_part
 from payments.states import FINAL, OPEN, CauseKind, Verdict
@@ -47,16 +47,21 @@ def refresh(
         return None
     crash.point("fetch_before_call")
     asked = ask(lambda: open_key(loaded.key).fetch_payment(loaded.state.names()))
+    dispute = disputes.ask_beside(loaded, asked.answer)
     crash.point("fetch_after_call")
     if asked.error is not None and on_error is not None:
         on_error(asked.error)
-    state = transactions.run(lambda: _apply(loaded, asked, is_scheduled=is_scheduled))
+    state, close = transactions.run(lambda: _apply(loaded, asked, dispute, is_scheduled=is_scheduled))
     crash.point("fetch_after_apply_commit")
-    return state
+    return state if close is None else closing.send(close)
 
 
-def _apply(loaded: Loaded, asked: Asked, *, is_scheduled: bool) -> PaymentState:
+def _apply(
+    loaded: Loaded, asked: Asked, dispute: Asked | None, *, is_scheduled: bool
+) -> tuple[PaymentState, Exchange | None]:
+    """The state afterwards; and, where the time of an unpaid order is over, the recorded wish to end it at its gateway."""
     exchange_id = ids.uuid7()
+    look = _Look(loaded=loaded, asked=asked, exchange_id=exchange_id, is_scheduled=is_scheduled)
     cause = Cause(
         kind=CauseKind.FETCH, id=str(exchange_id), seen_seq=loaded.state.transition_seq, seen_claim=loaded.state.claim
     )
@@ -65,8 +70,9 @@ def _apply(loaded: Loaded, asked: Asked, *, is_scheduled: bool) -> PaymentState:
     fact = Fact(
         key=loaded.key.facts, report=report, cause=cause, payment_id=loaded.state.id,
         prepare=lambda work: _before(work, loaded.state, is_scheduled=is_scheduled),
-        after=lambda work, verdict: _after(work, verdict, asked, exchange_id),
+        after=lambda work, verdict: _after(work, verdict, look),
     )  # fmt: skip
+    told = disputes.Told.of(loaded.key, loaded.state.id, dispute)
 
     def beside() -> Iterator[Part]:
         assert fact.work is not None
@@ -78,11 +84,25 @@ def _apply(loaded: Loaded, asked: Asked, *, is_scheduled: bool) -> PaymentState:
             yield _not_found(loaded.state.id)
         if isinstance(asked.error, GatewayMisconfigured):
             yield problem_part(loaded.key.id, asked.error.reason)
+        if look.close is not None:
+            yield closing.begun_part(look.close)
+        yield from told.kept()
 
-    apply_reports([fact], wait=True, beside=beside())
+    apply_reports([fact, *told.facts], wait=True, beside=beside())
     crash.point("fetch_before_apply_commit")
     assert fact.work is not None
-    return fact.work.state
+    return fact.work.state, look.close
+
+
+@dataclass(slots=True, kw_only=True)
+class _Look:
+    """One answer while it is applied. `close`: what is to be asked next."""
+
+    loaded: Loaded
+    asked: Asked
+    exchange_id: uuid.UUID
+    is_scheduled: bool
+    close: Exchange | None = None
 
 
 def _before(work: Work, claimed: PaymentState, *, is_scheduled: bool) -> None:
@@ -95,21 +115,40 @@ def _before(work: Work, claimed: PaymentState, *, is_scheduled: bool) -> None:
         work.state.next_check_at = None
 
 
-def _after(work: Work, verdict: Verdict, asked: Asked, exchange_id: uuid.UUID) -> None:
-    state, now = work.state, clock.now()
-    if isinstance(asked.answer, NotFound):
+def _after(work: Work, verdict: Verdict, look: _Look) -> None:
+    state, answer, now = work.state, look.asked.answer, clock.now()
+    if isinstance(answer, NotFound):
         if state.is_acknowledged:
             work.add_attention(Attention.GATEWAY_DISAGREES)
         elif state.unknown_since is None and _is_unpaid_and_over(state, now):  # it never reached the gateway
-            fold.expire_by_timer(work, Cause(kind=CauseKind.TIMER, id=str(exchange_id)), now=now)
-    elif asked.answer is not None:
+            _expire(work, look)
+    elif answer is not None:
         if state.unknown_since is not None and _is_resolved(state):
             state.unknown_since = None
             state.attention.discard(Attention.UNKNOWN_OUTCOME)
         if verdict in {Verdict.APPLIED, Verdict.NO_CHANGE} and _is_unpaid_and_over(state, now):
-            fold.expire_by_timer(work, Cause(kind=CauseKind.TIMER, id=str(exchange_id)), now=now)
+            _end(work, look)
     if state.unknown_since is not None and now - state.unknown_since >= schedule.UNKNOWN_GIVES_UP:
         work.add_attention(Attention.UNKNOWN_OUTCOME)
+
+
+def _end(work: Work, look: _Look) -> None:
+    """Its time is over and nobody paid: end the order at its gateway first, where that can be done. Only the sweep does:
+    who merely reads a payment is not kept waiting for another call."""
+    if not closing.is_closable(look.loaded):
+        _expire(work, look)
+        return
+    if not look.is_scheduled:
+        return
+    step, number = closing.next_step(work, look.loaded)
+    if step is closing.Next.CLOSE:
+        look.close = closing.begin(work, look.loaded, number)
+    elif step is closing.Next.EXPIRE:
+        _expire(work, look)
+
+
+def _expire(work: Work, look: _Look) -> None:
+    fold.expire_by_timer(work, Cause(kind=CauseKind.TIMER, id=str(look.exchange_id)), now=clock.now())
 
 
 def _is_resolved(state: PaymentState) -> bool:
@@ -135,20 +174,7 @@ def _kept(loaded: Loaded, exchange_id: uuid.UUID, report: Report | None, asked: 
         idempotency_key=f"fetch:{exchange_id}",
         request={"reference": loaded.state.sent_reference, "gateway_reference": loaded.state.gateway_reference},
     )  # fmt: skip
-    return answered_part(exchange, report, asked)
-
-
-def answered_part(exchange: Exchange, report: Report | None, asked: Asked) -> Part:
-    """A read is recorded with its answer: it moved nothing, so it needs no row before the call."""
-    response = strict_json.dumps(redact(report.raw)) if report is not None else None
-    return Part(
-        "fetch_kept",
-        """INSERT INTO payments_paymentgatewaytransaction (id, lab_id, mode, payment_id, refund_id, gateway_key_id,
-             operation, operation_id, idempotency_key, request, request_hash, lease_token, outcome, response,
-             duration_ms, finished_at)
-           VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s::jsonb, %s, %s, 'answered', %s::jsonb, %s, clock_timestamp())""",
-        (*exchange.parameters(), response, asked.milliseconds),
-    )
+    return exchanges.answered_part(exchange, report, asked)
 
 
 def _resolved(before: PaymentState, after: PaymentState) -> Iterator[Part]:

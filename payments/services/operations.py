@@ -72,7 +72,7 @@ _LOCK: Final = "SELECT 1 FROM payments_payment WHERE id = %s FOR NO KEY UPDATE"
 _STANDS: Final = """
     SELECT p.status, p.authorized, p.amount, p.capture_asked, p.captured, p.refund_reserved,
       EXISTS (SELECT 1 FROM payments_paymentgatewaytransaction x WHERE x.payment_id = p.id AND x.refund_id IS NULL
-              AND x.operation IN ('capture', 'void') AND x.outcome IN ('sent', 'unknown')),
+              AND x.operation IN ('capture', 'void', 'close') AND x.outcome IN ('sent', 'unknown')),
       (SELECT count(*) FROM payments_paymentgatewaytransaction x WHERE x.payment_id = p.id
               AND x.operation IN ('capture', 'void'))
     FROM payments_payment p WHERE p.id = %s"""

@@ -93,7 +93,7 @@ def new_state(
         "merchant_reference": order.merchant_reference, "currency": order.money.asset, "amount": order.money.minor,
         "wants_saved": order.save_method, "profile_id": order.profile.id if order.profile else None,
         "customer_id": customer_id, "capture_mode": order.capture.value, "try_number": 1,
-        "status": PaymentStatus.PENDING, "attention": set(), "fraud_status": FraudStatus.UNKNOWN,
+        "status": PaymentStatus.PENDING, "attention": set(), "attention_seen": set(), "fraud_status": FraudStatus.UNKNOWN,
         "fraud_message": "", "gateway_reference": "", "claim": "", "link_id": order.link_id,
         "holds_link_use": order.link_id is not None, "page_token_sealed": "", "description": order.description,
         "return_url": order.return_url, "metadata": order.metadata, "transition_seq": 1, "created_at": now,

@@ -21,6 +21,7 @@ from core import encryption
 from core.gateways.types import Mode
 from payments.models import (
     CustomerPaymentProfile,
+    Dispute,
     OnlinePayment,
     Payment,
     PaymentGatewayKey,
@@ -52,6 +53,8 @@ CAPTURE = tuple(f"capture_{step}" for step in STEPS)
 VOID = tuple(f"void_{step}" for step in STEPS)
 FETCH = tuple(f"fetch_{step}" for step in STEPS)
 REFUND_FETCH = ("refund_fetch_before_call", "refund_fetch_after_call", "refund_fetch_after_apply_commit")
+CLOSE = tuple(f"close_{step}" for step in STEPS)
+DISPUTE_FETCH = tuple(f"dispute_fetch_{step}" for step in STEPS)
 WEBHOOK = ("webhook_after_verify", "webhook_before_apply", "webhook_before_commit", "webhook_after_commit")
 SWEEP_CRASHED = ("sweep_before_crashed_commit", "sweep_after_crashed_commit")
 SWEEP_EVENTS = ("sweep_before_events_commit", "sweep_after_events_commit", "sweep_before_given_up_commit")
@@ -60,7 +63,7 @@ SAVE_METHOD = (*INTENT, "save_method_before_call", "save_method_after_call")
 GATEWAY_KEY = ("key_before_commit", "after_work_commit")
 ALL = {
     *INITIATE, *INITIATE_LOST, *REFUND, *CAPTURE, *VOID, *FETCH, *REFUND_FETCH, *WEBHOOK, *SWEEP_CRASHED, *SWEEP_EVENTS,
-    *LINK, *GATEWAY_KEY, *SAVE_METHOD, "initiate_after_next_try_commit",
+    *LINK, *GATEWAY_KEY, *SAVE_METHOD, *CLOSE, *DISPUTE_FETCH, "initiate_after_next_try_commit",
 }  # fmt: skip
 
 MINUTE, DAY = 60, 86_400
@@ -356,6 +359,40 @@ def test_a_killed_fetch_is_made_again(site: Site, customer: Customer, simulator:
     site.sweep(seconds=60 * MINUTE)  # nobody asks: it is due
     assert only_payment().status == "captured"
     both_books(customer, 1000)
+
+
+@pytest.mark.parametrize("point", CLOSE)
+def test_a_kill_between_closing_an_order_and_its_expiry_heals(
+    site: Site, customer: Customer, simulator: Simulator, point: str
+) -> None:
+    site.serve()
+    payment = customer.initiate(expires_in=3600)
+    simulator.webhook_fault("stripe", "drop", times=20)
+    site.sweep(seconds=120 * MINUTE, crash_at=point)
+    assert only_payment().status == ("expired" if point == "close_after_apply_commit" else "pending")
+    leases_run_out()
+    site.sweep(seconds=130 * MINUTE)
+    assert only_payment().status == "expired"
+    closes = PaymentGatewayTransaction.across_labs.filter(operation="close").values_list("outcome", flat=True)
+    assert set(closes) == {"answered"}
+    with pytest.raises(ValueError, match="the simulator refused"):
+        simulator.act("stripe", "pay", payment["gateway_reference"])
+
+
+@pytest.mark.parametrize("point", DISPUTE_FETCH)
+def test_a_kill_while_a_dispute_is_asked_about_loses_no_verdict(
+    site: Site, customer: Customer, simulator: Simulator, point: str
+) -> None:
+    site.serve()
+    payment = customer.paid()
+    simulator.act("stripe", "dispute", payment["gateway_reference"])
+    simulator.wait_idle()
+    simulator.webhook_fault("stripe", "drop", times=20)
+    simulator.act("stripe", "dispute_lose", payment["gateway_reference"])
+    site.sweep(seconds=DAY + MINUTE, crash_at=point)
+    site.sweep(seconds=DAY + 10 * MINUTE)
+    assert list(Dispute.across_labs.values_list("status", "withdrawn")) == [("lost", 2500)]
+    assert broken_invariants() == []
 
 
 @pytest.mark.parametrize("point", SWEEP_CRASHED)

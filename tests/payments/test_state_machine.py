@@ -150,7 +150,7 @@ def fresh_state(**changes: Any) -> PaymentState:
     known = {
         "id": 1, "public_id": "PAY_1", "lab_id": 1, "mode": Mode.LIVE, "gateway": "stripe", "gateway_key_id": 1,
         "account": "acct_1", "purpose": "payment", "merchant_reference": "", "currency": "EUR", "amount": PRICE,
-        "capture_mode": "automatic", "try_number": 1, "status": S.PENDING, "attention": set(), "claim": "",
+        "capture_mode": "automatic", "try_number": 1, "status": S.PENDING, "attention": set(), "attention_seen": set(), "claim": "",
         "fraud_status": FraudStatus.UNKNOWN, "fraud_message": "", "gateway_reference": "", "page_token_sealed": "",
         "description": "", "return_url": "", "metadata": {}, "transition_seq": 1, "created_at": NOW,
         "expires_at": NOW + timedelta(hours=1), "references": (), "sent_reference": "ours-1",

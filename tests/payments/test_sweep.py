@@ -145,9 +145,10 @@ class TestExpiry:
         swept(wire, over, answer(still_open(payment)))
         assert state_of(payment)[0] == "pending"
         assert stored(payment).next_check_at == over + timedelta(seconds=60)
-        swept(wire, over + timedelta(seconds=60), answer(still_open(payment)))
+        ended = still_open(payment, status="expired", url=None)
+        swept(wire, over + timedelta(seconds=60), answer(still_open(payment)), answer(ended))
         assert state_of(payment) == ("expired", 0, 0, 0, [])
-        assert history(payment)[-1] == ("pending", "expired", "timer")
+        assert history(payment)[-1] == ("pending", "expired", "response")
         assert told() == ["payment.expired"]
         assert stored(payment).next_check_at is None
 
@@ -322,7 +323,9 @@ class TestGivingUp:
 def test_nothing_to_do_is_nothing_done(shop: Shop, wire: Wire) -> None:
     shop.captured_payment()
     before = everything()
-    assert swept(wire, now()) == sweep.Swept(crashed=0, events=0, payments=0, refunds=0, methods=0, given_up=0)
+    assert swept(wire, now()) == sweep.Swept(
+        crashed=0, events=0, payments=0, refunds=0, methods=0, disputes=0, given_up=0
+    )
     assert everything() == before
 
 

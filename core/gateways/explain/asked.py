@@ -12,6 +12,7 @@ from core.gateways.types import (
     CaptureMode,
     CaptureRequest,
     ChargeRequest,
+    CloseRequest,
     CustomerDetails,
     DeleteSavedRequest,
     Description,
@@ -110,6 +111,10 @@ class Asked:
             reference=self._text("operation_reference"),
         )
 
+    def close_request(self) -> CloseRequest:
+        names = self.payment_names()
+        return CloseRequest(names=names, idempotency_key=self._key("close", names.reference))
+
     def refund_request(self) -> RefundRequest:
         reference = self._refund_reference()
         return RefundRequest(
@@ -149,7 +154,7 @@ class Asked:
     def dispute_names(self) -> DisputeNames:
         payment = self._payment()
         return DisputeNames(
-            gateway_reference=self._text("gateway_reference") or "",
+            gateway_reference=self._text("gateway_reference"),
             payment=payment.payment_names() if payment is not None else PaymentNames(),
         )
 

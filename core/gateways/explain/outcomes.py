@@ -27,6 +27,7 @@ from core.gateways.explain.transport import (
 from core.gateways.port import (
     Cache,
     CanCapture,
+    CanClose,
     CanFetchDisputes,
     CanListCurrencies,
     CanRefund,
@@ -113,6 +114,7 @@ _OPERATIONS: Final[Mapping[str, tuple[type, Run]]] = {
     "check_credentials": (Gateway, lambda gateway, asked: gateway.check_credentials()),
     "capture": (CanCapture, lambda gateway, asked: gateway.capture(asked.capture_request())),
     "void": (CanVoid, lambda gateway, asked: gateway.void(asked.void_request())),
+    "close": (CanClose, lambda gateway, asked: gateway.close(asked.close_request())),
     "refund": (CanRefund, lambda gateway, asked: gateway.refund(asked.refund_request())),
     "fetch_refund": (CanRefund, lambda gateway, asked: gateway.fetch_refund(asked.refund_names())),
     "save_method": (CanSaveMethodsAlone, lambda gateway, asked: gateway.save_method(asked.save_request())),

@@ -21,7 +21,8 @@ class Command(BaseCommand):
             done = sweeping.sweep()
             self.stdout.write(
                 f"crashed operations {done.crashed}, webhook events {done.events}, payments asked {done.payments}, "
-                f"refunds asked {done.refunds}, methods asked {done.methods}, handed to staff {done.given_up}"
+                f"refunds asked {done.refunds}, methods asked {done.methods}, disputes asked {done.disputes}, "
+                f"handed to staff {done.given_up}"
             )
             if options["every"] is None:
                 return

@@ -13,6 +13,7 @@ from core.gateways.types import (
     CaptureMode,
     CaptureRequest,
     ChargeRequest,
+    CloseRequest,
     DeleteSavedRequest,
     DisputeNames,
     Mode,
@@ -125,6 +126,7 @@ class RazorpayCase(GatewayCase):
         names = self.names(ORDER_ID, other_references=(PAYMENT_ID,))
         capture = CaptureRequest(names=names, amount=TOTAL, idempotency_key="capture-key-1")
         void = VoidRequest(names=self.names(LINK_ID), idempotency_key="void-key-1")
+        close = CloseRequest(names=self.names(LINK_ID), idempotency_key="close-key-1")
         give_back = RefundRequest(
             names=names, reference=REFUND_REFERENCE, amount=Money(50000, "INR"), idempotency_key="RF_1:refund"
         )
@@ -136,6 +138,7 @@ class RazorpayCase(GatewayCase):
             self.fetch(paid_link(), failed(), payment()),
             Exchange(operation=Operation.CAPTURE, call=lambda g: g.capture(capture), answer=answer(payment())),
             Exchange(operation=Operation.VOID, call=lambda g: g.void(void), answer=answer(link(status="cancelled"))),
+            Exchange(operation=Operation.CLOSE, call=lambda g: g.close(close), answer=answer(link(status="cancelled"))),
             Exchange(operation=Operation.REFUND, call=lambda g: g.refund(give_back), answer=answer(refund())),
             Exchange(
                 operation=Operation.FETCH_REFUND, call=lambda g: g.fetch_refund(refund_names), answer=answer(refund())
@@ -194,6 +197,16 @@ class RazorpayCase(GatewayCase):
 
     def rate_limit_answer(self) -> HttpResponse:
         return answer(error("Too many requests"), status=429, headers={"Retry-After": "7"})
+
+    def close_that_met_money(self) -> Exchange:
+        close = CloseRequest(names=self.names(LINK_ID), idempotency_key="close-key-1")
+        refusal = {"code": "BAD_REQUEST_ERROR", "description": "Payment Link cannot be cancelled as it is already paid"}
+        return Exchange(
+            operation=Operation.CLOSE,
+            call=lambda g: g.close(close),
+            answer=answer({"error": refusal}, status=400),
+            after=(answer(paid_link()),),
+        )
 
     def idempotency_key_of(self, request: HttpRequest) -> str | None:
         return request.headers.get("X-Refund-Idempotency")

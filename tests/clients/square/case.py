@@ -14,6 +14,7 @@ from core.gateways.types import (
     CaptureMode,
     CaptureRequest,
     ChargeRequest,
+    CloseRequest,
     DeleteSavedRequest,
     DisputeNames,
     Mode,
@@ -129,6 +130,7 @@ class SquareCase(GatewayCase):
         names = self.names(PAYMENT)
         capture = CaptureRequest(names=names, amount=TOTAL, idempotency_key="capture-key-1")
         void = VoidRequest(names=self.names(ORDER, other_references=(LINK,)), idempotency_key="void-key-1")
+        close = CloseRequest(names=self.names(ORDER, other_references=(LINK,)), idempotency_key="close-key-1")
         give_back = RefundRequest(
             names=names, reference=REFUND_REFERENCE, amount=Money(2500, "USD"), idempotency_key="refund-key-1"
         )
@@ -144,6 +146,13 @@ class SquareCase(GatewayCase):
             Exchange(
                 operation=Operation.VOID,
                 call=lambda g: g.void(void),
+                before=(answer({"order": order()}),),
+                answer=answer({"id": LINK, "cancelled_order_id": ORDER}),
+                after=(answer({"order": order(**GONE)}),),
+            ),
+            Exchange(
+                operation=Operation.CLOSE,
+                call=lambda g: g.close(close),
                 before=(answer({"order": order()}),),
                 answer=answer({"id": LINK, "cancelled_order_id": ORDER}),
                 after=(answer({"order": order(**GONE)}),),
@@ -167,6 +176,17 @@ class SquareCase(GatewayCase):
                 call=lambda g: g.fetch_dispute(disputed),
                 answer=answer({"dispute": dispute()}),
             ),
+        )
+
+    def close_that_met_money(self) -> Exchange:
+        """Paid between the look before and the deletion: the look after finds it."""
+        close = CloseRequest(names=self.names(ORDER, other_references=(LINK,)), idempotency_key="close-key-1")
+        return Exchange(
+            operation=Operation.CLOSE,
+            call=lambda g: g.close(close),
+            before=(answer({"order": order()}),),
+            answer=answer({"id": LINK, "cancelled_order_id": ORDER}),
+            after=(answer({"order": order(PAYMENT)}), answer({"payment": of_link()})),
         )
 
     def idempotency_key_of(self, request: HttpRequest) -> str | None:

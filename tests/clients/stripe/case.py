@@ -14,6 +14,7 @@ from core.gateways.types import (
     CaptureMode,
     CaptureRequest,
     ChargeRequest,
+    CloseRequest,
     DeleteSavedRequest,
     DisputeNames,
     Mode,
@@ -51,6 +52,7 @@ from tests.clients.stripe.objects import (
 REFERENCE = "PAY_20261120183005_1a2b3c4d_1"
 SAVED = SavedMethod(token="pm_docA1", customer_token="cus_docA1")
 REFUND_REFERENCE = "REF_20261120190000_5e6f7a8b"
+SESSION_ID = str(load("session_open")["id"])
 TOTAL = Money(1299, "EUR")
 HELD = {"status": "requires_capture", "amount_capturable": 1299, "latest_charge": "ch_docA1"}
 PAID = {"status": "succeeded", "amount_received": 1299, "latest_charge": "ch_docA1"}
@@ -107,6 +109,7 @@ class StripeCase(GatewayCase):
             self.fetch(load("session_paid")),
             Exchange(operation=Operation.CAPTURE, call=lambda g: g.capture(capture), answer=answer(intent(**PAID))),
             Exchange(operation=Operation.VOID, call=lambda g: g.void(void), answer=answer(intent(status="canceled"))),
+            self.close(answer(session(status="expired", url=None))),
             Exchange(operation=Operation.REFUND, call=lambda g: g.refund(give_back), answer=answer(refund())),
             Exchange(
                 operation=Operation.FETCH_REFUND, call=lambda g: g.fetch_refund(refund_names), answer=answer(refund())
@@ -122,6 +125,17 @@ class StripeCase(GatewayCase):
                 answer=answer(payment_method(customer=None)),
             ),
         )
+
+    def close(self, first: HttpResponse, *after: HttpResponse) -> Exchange:
+        request = CloseRequest(names=self.names(SESSION_ID), idempotency_key="close-key-1")
+        return Exchange(operation=Operation.CLOSE, call=lambda g: g.close(request), answer=first, after=after)
+
+    def close_that_met_money(self) -> Exchange:
+        refusal = {
+            "type": "invalid_request_error",
+            "message": "Only Checkout Sessions with a status of open can be expired.",
+        }
+        return self.close(answer({"error": refusal}, status=400), answer(load("session_paid")))
 
     def save(self) -> Exchange:
         """A method alone, on Stripe's page."""

@@ -294,7 +294,7 @@ class TestTheTimeline:
         assert "could not be applied yet, and is tried again" in response.content.decode()
         assert "secret detail" not in response.content.decode()
 
-    def test_it_takes_seven_statements_however_long_it_is(self, shop: Shop, caller: Caller) -> None:
+    def test_it_takes_eight_statements_however_long_it_is(self, shop: Shop, caller: Caller) -> None:
         payment = shop.captured_payment()
         for amount in (1, 2, 3):
             refund_of(shop, payment, amount)
@@ -302,4 +302,4 @@ class TestTheTimeline:
         caller.read(path)
         with CaptureQueriesContext(connection) as captured:
             assert len(caller.read(path)["data"]) == 13
-        assert len(captured) == 7  # the API key, the payment, and one for each kind
+        assert len(captured) == 8  # the API key, the payment, and one for each kind
