@@ -114,7 +114,8 @@ def clean_amount(value: object) -> int:
     try:
         amount = parse_minor(value)
     except MoneyError as error:
-        raise FieldError("invalid_amount", f"{error}.".capitalize()) from None
+        text = f"{error}."  # not str.capitalize(): it would write "inr"
+        raise FieldError("invalid_amount", text[:1].upper() + text[1:]) from None
     maximum = getattr(settings, "MAX_AMOUNT_MINOR", None)
     if maximum is not None and amount > maximum:
         raise FieldError("amount_too_large", f"An amount is at most {maximum} minor units here.")

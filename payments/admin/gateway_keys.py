@@ -49,8 +49,7 @@ class GatewayKeyAdmin(DeskAdmin):
 
     @admin.display(description="gateway")
     def gateway_label(self, key: PaymentGatewayKey) -> str:
-        about = about_of(key.gateway)
-        return about.label if about else key.gateway
+        return label_of(key.gateway)
 
     @admin.display(description="state")
     def state(self, key: PaymentGatewayKey) -> str:
@@ -221,6 +220,12 @@ def about_of(gateway: str) -> Description | None:
         return registry.gateway_class(gateway).about
     except registry.UnknownGateway:
         return None
+
+
+def label_of(gateway: str) -> str:
+    """A gateway's name for people; its slug where it is not installed."""
+    about = about_of(gateway)
+    return about.label if about else gateway
 
 
 def health(key: PaymentGatewayKey) -> tuple[str, str]:

@@ -9,6 +9,7 @@ from core.desk import showing
 from core.desk.scoped import address_of
 from core.gateways.types import Attention
 from payments.admin import timeline
+from payments.admin.gateway_keys import label_of
 from payments.models import GatewayReference, Payment
 
 Facts = list[tuple[str, Any]]
@@ -136,9 +137,10 @@ def _gateway(payment: Payment) -> Facts:
     shown_method = (method.get("kind"), method.get("brand"), method.get("last_four") and f"ends in {method['last_four']}",
                     method.get("handle"), method.get("wallet"), method.get("network"))  # fmt: skip
     facts = (
+        ("Gateway", key and label_of(key.gateway)),
         ("Gateway key", key and Link(str(key), address_of(key, key.public_id))),
         ("Names it goes by", ", ".join(names.values_list("reference", flat=True)[:20])),
-        ("Method", " ".join(str(part) for part in shown_method if part)),
+        ("Method", " ".join(dict.fromkeys(str(part) for part in shown_method if part))),  # brand and network may agree
         ("Fraud", _fraud(payment)),
         ("Last asked", payment.last_checked_at and showing.time(payment.last_checked_at)),
         ("Next asked", payment.next_check_at and showing.time(payment.next_check_at)),

@@ -36,6 +36,11 @@ class TestAmounts:
     def test_anything_else_is_refused(self, given):
         assert code_of(fields.clean_amount, given) == "invalid_amount"
 
+    def test_the_refusal_writes_the_currency_in_capitals(self):
+        with pytest.raises(FieldError) as caught:
+            fields.clean_amount(1.5)
+        assert caught.value.detail == "An amount is a whole number of minor units: 49900 for 499.00 INR."
+
     def test_a_configured_maximum_holds(self, settings):
         settings.MAX_AMOUNT_MINOR = 1000
         assert fields.clean_amount(1000) == 1000

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import sys
-from argparse import ArgumentParser
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,6 +31,7 @@ class Command(BaseCommand):
     requires_migrations_checks = False
 
     def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.formatter_class, parser.epilog = RawDescriptionHelpFormatter, __doc__  # what a line holds, line by line
         parser.add_argument("file", nargs="?", default="-", help="a file of JSON lines, or - for standard input")
         parser.add_argument("--pretty", action="store_true", help="indent the answers, for people")
         parser.add_argument("--show-secrets", action="store_true", help='leave the config\'s secrets in "request"')

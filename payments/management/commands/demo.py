@@ -206,6 +206,7 @@ class Demo:
         note("")
         admin = f"admin at {at.url}/admin/ ({owner.username}, {owner.password})"
         note(f"still running at {at.url}, {admin}, stop with Ctrl-C", "bold")
+        note(f"API docs      {at.url}/docs")
         note(f"payment link  {seeded.pay_link}")
         note(f"simulator     {at.simulator_url}")
         note(f"API keys      in {notes.FILE_NAME}, logs in logs/, both in {self._folder}")

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from core.models import AuditLog
+from payments.admin import payment_page
 from payments.models import Payment, PaymentGatewayTransaction, WebhookEvent
 from payments.services import keys
 from tests.payments.admin.conftest import Person, make_person, page
@@ -106,6 +107,13 @@ def test_the_page_tells_the_story_in_the_order_of_time(shop: Shop, owner: Person
     assert places == sorted(places)
     for fact in ("Captured 12.99 EUR", "Refunded 2.99 EUR", "The lab's id c-1", "E-mail mira@example.com"):
         assert fact in words
+
+
+def test_the_page_names_the_gateway_and_no_word_of_the_method_twice(shop: Shop, owner: Person) -> None:
+    payment = Payment.objects.for_lab(shop.lab).get(public_id=shop.captured_payment()["id"])
+    payment.method = {"kind": "card", "brand": "visa", "last_four": "4242", "network": "visa"}
+    facts = dict(dict(payment_page.context(payment, with_events=False)["blocks"])["Gateway"])
+    assert (facts["Gateway"], facts["Method"]) == ("Stripe", "card visa ends in 4242")
 
 
 def test_the_page_says_why_a_person_must_look(shop: Shop, owner: Person) -> None:
