@@ -27,7 +27,6 @@ from core.gateways.errors import (
     GatewayError,
     GatewayMisconfigured,
     OutcomeUnknown,
-    RequestRejected,
     WebhookRejected,
 )
 from core.gateways.port import CanClose, CanRefund
@@ -117,17 +116,8 @@ class GatewayContract:
         gateway = case.open()
         wanted = {Operation.INITIATE, Operation.FETCH_PAYMENT}
         wanted |= {operation for operation in Operation if callable(getattr(gateway, operation.value, None))}
-        wanted -= {Operation.CHECK_CREDENTIALS, *case.always_refuses}
+        wanted -= {Operation.CHECK_CREDENTIALS}
         assert {exchange.operation for exchange in case.exchanges()} == wanted
-
-    def test_what_is_always_refused_is_refused_before_anything_is_sent(self, case: GatewayCase) -> None:
-        for operation, reason in case.always_refuses.items():
-            assert len(reason.split()) >= 3, f"say why {case.slug} refuses {operation}"
-            # All other verbs take what only the gateway knows; a way to say it is added when the first one needs it.
-            assert operation is Operation.SAVE_METHOD, f"{operation} cannot be declared as always refused"
-            http = FakeHttp()
-            assert isinstance(raised(case.open(http).save_method, case.save_method_request()), RequestRejected)
-            assert http.sent == []
 
     # --- what it says about itself -----------------------------------------------------------------------------
 

@@ -259,8 +259,6 @@ class GatewayCase(ABC):
     secret_field: ClassVar[str] = "webhook_secret"  # the credential that signs webhooks
     signature_header: ClassVar[str]
     now: ClassVar[datetime] = NOW
-    # Operations that the class must have and the gateway never does (save_method, where it saves only while paying): why.
-    always_refuses: ClassVar[Mapping[Operation, str]] = {}
     tolerance_seconds: ClassVar[int | None] = None  # of a signed time, both directions; None: the gateway signs no time
     other_currency: ClassVar[str | None] = None  # of as many decimals as the default's; None: any that is declared
 

@@ -12,7 +12,6 @@ from core.gateways.types import (
     DisputeNames,
     DisputeStatus,
     FormPost,
-    NotFound,
     PaymentStatus,
     RefundStatus,
     Report,
@@ -45,9 +44,8 @@ class TestPesoPay(RefundsAgainstSimulator):
         httpx.post(report.next_action.url, data=dict(report.next_action.fields), **LOOPBACK)
 
     def is_open(self, report: Report) -> None:
-        assert isinstance(
-            self.gateway.fetch_payment(self.names(report)), NotFound
-        )  # only attempts to pay have a record
+        """Only attempts to pay have a record, and none was ever seen: the form still waits."""
+        assert self.fetched(report).status is PaymentStatus.REQUIRES_ACTION
 
     def test_an_order_that_runs_out(self) -> None:
         """The gateway ends none; a page that was left stays without a record."""

@@ -73,9 +73,6 @@ class RazorpayCase(GatewayCase):
     signature_header: ClassVar[str] = "x-razorpay-signature"
     default_amount: ClassVar[Money] = TOTAL
     events: ClassVar[frozenset[Event]] = frozenset(Event) - {Event.REQUIRES_ACTION}
-    always_refuses: ClassVar[Mapping[Operation, str]] = {
-        Operation.SAVE_METHOD: "Razorpay saves a method only during a payment",
-    }
     lacks: ClassVar[Mapping[str, str]] = {
         "test_a_retry_repeats_the_idempotency_key": "Razorpay takes a key for refunds only (test_client has it); links, "
         "orders and captures are looked up by our reference",

@@ -76,9 +76,6 @@ class SquareCase(GatewayCase):
     secret_field: ClassVar[str] = "webhook_signature_key"
     default_amount: ClassVar[Money] = TOTAL
     events: ClassVar[frozenset[Event]] = frozenset(Event) - {Event.REQUIRES_ACTION}
-    always_refuses: ClassVar[Mapping[Operation, str]] = {
-        Operation.SAVE_METHOD: "alone a card comes out of Square's form in the browser only, which the port cannot hand back"
-    }
     missing_exponents: ClassVar[Mapping[int, str]] = {3: "Square takes no currency with three decimals"}
 
     def credentials(self, mode: Mode) -> dict[str, Any]:

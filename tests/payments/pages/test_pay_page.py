@@ -373,7 +373,7 @@ def test_what_a_browser_claims_changes_nothing(shop: Shop, customer: Client) -> 
 def test_a_return_with_a_bad_signature_shows_the_page_and_asks_nobody(
     shop: Shop, customer: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(*_: Any) -> None:
+    def refuse(*_: Any, **_more: Any) -> None:
         raise WebhookRejected("the signature does not match")
 
     payment = shop.open_payment()
