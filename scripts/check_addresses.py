@@ -13,7 +13,7 @@ from scripts import tracked
 
 PATTERNS: Final = {
     "package index": r"pypi\.org|pythonhosted\.org|registry\.npmjs|(?<!no-emit-)index-url|find-links|trusted-host|/simple/?\b",
-    "machine path": r"(?<![\w.])/(root|Users|work/main|work/shared|opt/pypi|opt/wheels)/|(?<![\w.])/home/\w+/|(?<![\w.])/tmp/v\b",
+    "machine path": r"(?<![\w.])/(root|Users|home|work|mnt)/\w",
     "private address": r"(?<![\d.])(10\.\d+|192\.168|172\.(1[6-9]|2\d|3[01]))\.\d+\.\d+(?![\d.])",
 }
 # Lines that must name such a thing, as `path: text within the line`. Tests of address guards need private addresses.
