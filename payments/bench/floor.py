@@ -71,6 +71,7 @@ class Floor:
         }  # fmt: skip
         command = [
             str(embedded.binary("pgbench")), "--no-vacuum", "--protocol=prepared", f"--client={CLIENTS}", "--jobs=2",
+            "--max-tries=10",  # two that want the same pair of accounts may meet in the wrong order; the loser goes again
             f"--time={seconds}", f"--file={self._script}", f"--define=first={self._first}", f"--define=last={self._last}",
         ]  # fmt: skip
         said = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
